@@ -1,0 +1,34 @@
+import Type, { type Static } from 'typebox';
+
+/** Ids are UUIDv7 in their canonical lower-case form. */
+export const Id = Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' });
+/** Times travel as ISO 8601 in UTC with milliseconds. */
+export const Time = Type.String({ maxLength: 30 });
+export const NullableTime = Type.Union([Time, Type.Null()]);
+/** Byte counts stay exact to 2^53 − 1. */
+export const ByteCount = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+/** sha256 as 64 lower-case hex digits. */
+export const Digest = Type.String({ pattern: '^[0-9a-f]{64}$' });
+
+export const Role = Type.Union([Type.Literal('user'), Type.Literal('operator')]);
+export type Role = Static<typeof Role>;
+
+/**
+ * Who is asking. Made by the gateway from a verified token or key and handed on as a signed header; services trust it
+ * because of the signature and never look the account up again.
+ */
+export const Principal = Type.Object({
+  accountId: Id,
+  role: Role,
+  sessionId: Type.Optional(Id),
+  keyId: Type.Optional(Type.String({ maxLength: 64 })),
+  /** True for a read-only API key: nothing may be changed with it. */
+  readOnly: Type.Boolean(),
+});
+export type Principal = Static<typeof Principal>;
+
+export const PageQuery = Type.Object({
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+  cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 2048 })),
+});
+export type PageQuery = Static<typeof PageQuery>;

@@ -1,0 +1,58 @@
+/**
+ * The closed set of error codes, each with its HTTP status (RFC 9110) and title. A code is a promise to clients: it is
+ * never renamed. Services raise them, the typed client raises the same again on the caller's side, and each protocol
+ * (problem+json, the dialects) gives them its own shape in one place.
+ */
+export const errorCodes = {
+  bad_request: [400, 'Bad request'],
+  invalid_body: [400, 'The body does not fit the schema'],
+  invalid_query: [400, 'The query does not fit the schema'],
+  invalid_parameter: [400, 'A path parameter does not fit the schema'],
+  invalid_header: [400, 'A header is malformed'],
+  invalid_name: [400, 'Not a legal name'],
+  invalid_cursor: [400, 'Not a cursor of this list'],
+  digest_mismatch: [400, 'The bytes do not match the announced digest'],
+  size_mismatch: [400, 'The bytes do not match the announced length'],
+  weak_password: [400, 'The password cannot be accepted'],
+  unauthorized: [401, 'Authentication is required'],
+  invalid_credentials: [401, 'Wrong login or password'],
+  invalid_token: [401, 'The token is not valid'],
+  session_ended: [401, 'The session has ended'],
+  refresh_reused: [401, 'The refresh token was used before; its sessions are ended'],
+  forbidden: [403, 'Not allowed'],
+  read_only: [403, 'This key may only read'],
+  account_suspended: [403, 'The account is suspended'],
+  not_found: [404, 'Not found'],
+  method_not_allowed: [405, 'Method not allowed'],
+  request_timeout: [408, 'The request took too long to arrive'],
+  conflict: [409, 'Conflict'],
+  name_taken: [409, 'The name is taken'],
+  username_taken: [409, 'The user name is taken'],
+  email_taken: [409, 'The e-mail address is taken'],
+  would_cycle: [409, 'A folder cannot be moved into itself'],
+  not_a_folder: [409, 'Not a folder'],
+  not_a_file: [409, 'Not a file'],
+  busy: [409, 'Another change is under way'],
+  length_required: [411, 'Length required'],
+  precondition_failed: [412, 'Precondition failed'],
+  too_large: [413, 'Too large'],
+  uri_too_long: [414, 'URI too long'],
+  unsupported_media_type: [415, 'Unsupported media type'],
+  range_not_satisfiable: [416, 'Range not satisfiable'],
+  expectation_failed: [417, 'Expectation failed'],
+  idempotency_key_reused: [422, 'The idempotency key was used for another request'],
+  rate_limited: [429, 'Too many requests'],
+  headers_too_large: [431, 'Request header fields too large'],
+  client_closed: [499, 'The client closed the request'],
+  internal: [500, 'Internal error'],
+  upstream: [502, 'A part of the service did not answer properly'],
+  unavailable: [503, 'Temporarily unavailable'],
+  timeout: [504, 'A part of the service did not answer in time'],
+  // RFC 4918 11.5 and RFC 4331 6: the method could not be performed because of the owner's quota or the disk's space.
+  quota_exceeded: [507, 'Not enough space in the account'],
+  disk_full: [507, 'Not enough space in the store'],
+  read_only_store: [503, 'The store takes no writes at present'],
+  blob_missing: [500, 'Stored bytes are missing'],
+} as const satisfies Record<string, readonly [status: number, title: string]>;
+
+export type ErrorCode = keyof typeof errorCodes;

@@ -1,0 +1,345 @@
+import Type, { type Static } from 'typebox';
+import { Idempotency } from './auth.ts';
+import { ByteCount, Digest, Id, NullableTime, PageQuery, Time } from './common.ts';
+import { contract } from './endpoint.ts';
+
+/** A slice of a blob: `length` bytes from `offset`. A file's content is an ordered list of them. */
+export const Chunk = Type.Object({ digest: Digest, offset: ByteCount, length: ByteCount });
+export type Chunk = Static<typeof Chunk>;
+
+/** What a writer hands over: the bytes are durable in the blob store already. */
+export const NewContent = Type.Object({
+  sizeBytes: ByteCount,
+  /** Strong entity tag without its quotes. */
+  etag: Type.String({ minLength: 1, maxLength: 128 }),
+  mime: Type.String({ minLength: 1, maxLength: 255 }),
+  sha256: Type.Optional(Digest),
+  headers: Type.Optional(Type.Record(Type.String(), Type.String({ maxLength: 1024 }))),
+  chunks: Type.Array(Chunk, { maxItems: 10_000 }),
+});
+export type NewContent = Static<typeof NewContent>;
+
+export const Content = Type.Object({ ...NewContent.properties, vid: Id, at: Time, by: Id });
+export type Content = Static<typeof Content>;
+
+export const NodeKind = Type.Union([Type.Literal('file'), Type.Literal('folder')]);
+export const GeneralAccess = Type.Union([Type.Literal('restricted'), Type.Literal('viewer'), Type.Literal('editor')]);
+export const NodeRole = Type.Union([Type.Literal('owner'), Type.Literal('editor'), Type.Literal('viewer')]);
+
+/** Free-form, bounded: at most 64 keys of 1 to 128 characters, values of at most 4,096 characters, 16 KiB in all (checked by metadata). */
+export const Properties = Type.Record(Type.String(), Type.String({ maxLength: 4096 }));
+
+/** A node as metadata hands it to other services: the public facts and, for files, where the bytes are. */
+export const NodeRecord = Type.Object({
+  id: Id,
+  kind: NodeKind,
+  name: Type.String(),
+  parentId: Type.Union([Id, Type.Null()]),
+  ownerId: Id,
+  rev: Type.Integer(),
+  createdAt: Time,
+  modifiedAt: Time,
+  trashedAt: NullableTime,
+  role: NodeRole,
+  generalAccess: GeneralAccess,
+  properties: Properties,
+  content: Type.Optional(Content),
+});
+export type NodeRecord = Static<typeof NodeRecord>;
+
+/** Version as listed: the newest first, the current one not among them. */
+export const Version = Type.Object({
+  vid: Id,
+  sizeBytes: ByteCount,
+  etag: Type.String(),
+  mime: Type.String(),
+  sha256: Type.Optional(Digest),
+  at: Time,
+  by: Id,
+});
+export type Version = Static<typeof Version>;
+
+export const Usage = Type.Object({
+  usedBytes: ByteCount,
+  limitBytes: ByteCount,
+  liveBytes: ByteCount,
+  trashBytes: ByteCount,
+  versionBytes: ByteCount,
+  files: Type.Integer(),
+  folders: Type.Integer(),
+});
+export type Usage = Static<typeof Usage>;
+
+/** Raw names: any Unicode but `/` and NUL, at most 255 bytes of UTF-8, not `.` or `..`; checked by metadata (400 `invalid_name`). */
+const Name = Type.String({ minLength: 0, maxLength: 1024 });
+
+/**
+ * Which node is meant: by id (`root` is the caller's own root folder) or by path in the caller's own tree, as decoded names from the root
+ * on ([] is the root). Where a file and a folder of one name stand side by side, `kind` chooses; without it the file is taken first.
+ */
+export const NodeRef = Type.Union([
+  Type.Object({ id: Type.Union([Id, Type.Literal('root')]) }, { additionalProperties: false }),
+  Type.Object(
+    { path: Type.Array(Name, { maxItems: 256 }), kind: Type.Optional(NodeKind) },
+    { additionalProperties: false },
+  ),
+]);
+export type NodeRef = Static<typeof NodeRef>;
+
+/**
+ * Preconditions of RFC 9110 13.1 on what the request replaces: entity tags without quotes, `*` for "exists". They are judged in the very
+ * update that writes. `ifMatch` on a file's content compares the content's etag; `ifRev` the node's rev.
+ */
+export const Preconditions = Type.Object(
+  {
+    ifMatch: Type.Optional(Type.Array(Type.String(), { maxItems: 32 })),
+    ifNoneMatch: Type.Optional(Type.Array(Type.String(), { maxItems: 32 })),
+    ifRev: Type.Optional(Type.Array(Type.Integer(), { maxItems: 32 })),
+  },
+  { additionalProperties: false },
+);
+export type Preconditions = Static<typeof Preconditions>;
+
+/**
+ * Where an upload goes: new content of a file that is there (`node`), or a name in a folder, made or replaced. `makeFolders` makes the missing
+ * folders of a path. `ifExists: 'fail'` answers 409 `name_taken` (as POST does), 'replace' is PUT.
+ */
+export const WriteTarget = Type.Union([
+  Type.Object({ node: NodeRef }, { additionalProperties: false }),
+  Type.Object(
+    {
+      parent: NodeRef,
+      name: Name,
+      makeFolders: Type.Optional(Type.Boolean()),
+      ifExists: Type.Union([Type.Literal('fail'), Type.Literal('replace')]),
+    },
+    { additionalProperties: false },
+  ),
+]);
+export type WriteTarget = Static<typeof WriteTarget>;
+
+const NodeParams = Type.Object({ id: Type.Union([Id, Type.Literal('root')]) });
+const NodePage = Type.Object({ items: Type.Array(NodeRecord), nextCursor: Type.Union([Type.String(), Type.Null()]) });
+const Flags = { preconditions: Type.Optional(Preconditions), idempotency: Type.Optional(Idempotency) };
+const strict = { additionalProperties: false } as const;
+
+/** Every call carries a principal. What the principal may not see answers 404 `not_found`; what it may see but not do, 403. */
+export const metadataContract = contract({
+  service: 'metadata',
+  endpoints: {
+    resolve: {
+      op: 'nodes.resolve',
+      method: 'POST',
+      path: '/nodes/resolve',
+      idempotent: true,
+      body: Type.Object({ ref: NodeRef }, strict),
+      response: NodeRecord,
+    },
+    /** Several at once, each with its own outcome, in order: the caller's way to put questions that arrive together into one. Principals may differ, so each question carries its own. */
+    resolveMany: {
+      op: 'nodes.resolveMany',
+      method: 'POST',
+      path: '/nodes/resolve-many',
+      idempotent: true,
+      body: Type.Object(
+        { questions: Type.Array(Type.Object({ accountId: Id, ref: NodeRef }, strict), { minItems: 1, maxItems: 256 }) },
+        strict,
+      ),
+      response: Type.Object({
+        answers: Type.Array(
+          Type.Union([
+            Type.Object({ node: NodeRecord }),
+            Type.Object({ error: Type.Object({ code: Type.String(), detail: Type.String() }) }),
+          ]),
+        ),
+      }),
+    },
+    /** Folders' children in byte order of name; 409 `not_a_folder`. */
+    listChildren: {
+      op: 'nodes.children',
+      method: 'GET',
+      path: '/nodes/:id/children',
+      idempotent: true,
+      params: NodeParams,
+      query: PageQuery,
+      response: NodePage,
+    },
+    createFolder: {
+      op: 'folders.create',
+      method: 'POST',
+      path: '/folders',
+      idempotent: false,
+      body: Type.Object(
+        {
+          parent: NodeRef,
+          name: Name,
+          properties: Type.Optional(Properties),
+          makeFolders: Type.Optional(Type.Boolean()),
+          /** Answer the folder that is there instead of 409. */ existing: Type.Optional(Type.Boolean()),
+          idempotency: Type.Optional(Idempotency),
+        },
+        strict,
+      ),
+      response: Type.Object({ node: NodeRecord, created: Type.Boolean() }),
+    },
+    /** Rename, move, properties (null removes one): any of them together, in one update. */
+    updateNode: {
+      op: 'nodes.update',
+      method: 'PATCH',
+      path: '/nodes/:id',
+      idempotent: false,
+      params: NodeParams,
+      body: Type.Object(
+        {
+          name: Type.Optional(Name),
+          parentId: Type.Optional(Type.Union([Id, Type.Literal('root')])),
+          properties: Type.Optional(
+            Type.Record(Type.String(), Type.Union([Type.String({ maxLength: 4096 }), Type.Null()])),
+          ),
+          preconditions: Type.Optional(Preconditions),
+        },
+        strict,
+      ),
+      response: NodeRecord,
+    },
+    /** Into the trash, or gone for good with everything below it (its bytes are given back to the quota when that is done). */
+    deleteNode: {
+      op: 'nodes.delete',
+      method: 'POST',
+      path: '/nodes/delete',
+      idempotent: false,
+      body: Type.Object(
+        { ref: NodeRef, permanent: Type.Boolean(), preconditions: Type.Optional(Preconditions) },
+        strict,
+      ),
+    },
+    restoreNode: {
+      op: 'nodes.restore',
+      method: 'POST',
+      path: '/nodes/:id/restore',
+      idempotent: false,
+      params: NodeParams,
+      response: NodeRecord,
+    },
+    /** A folder is copied with all below it; where that is large the answer comes first (`pending: true`) and the rest follows. */
+    copyNode: {
+      op: 'nodes.copy',
+      method: 'POST',
+      path: '/nodes/:id/copy',
+      idempotent: false,
+      params: NodeParams,
+      timeoutMs: 30_000,
+      body: Type.Object(
+        {
+          parentId: Type.Union([Id, Type.Literal('root')]),
+          name: Type.Optional(Name),
+          idempotency: Type.Optional(Idempotency),
+        },
+        strict,
+      ),
+      response: Type.Object({ node: NodeRecord, pending: Type.Boolean() }),
+    },
+    listTrash: {
+      op: 'trash.list',
+      method: 'GET',
+      path: '/trash',
+      idempotent: true,
+      query: PageQuery,
+      response: NodePage,
+    },
+    /** Everything in it is gone for good; the emptying goes on in the background where it is large. */
+    emptyTrash: { op: 'trash.empty', method: 'DELETE', path: '/trash', idempotent: true },
+    /**
+     * May this be written? Answers before any byte is sent: rights, names, preconditions, space. Nothing is reserved and nothing made;
+     * `commitWrite` judges everything again. `availableBytes` is what the quota leaves for new content here.
+     */
+    prepareWrite: {
+      op: 'writes.prepare',
+      method: 'POST',
+      path: '/writes/prepare',
+      idempotent: true,
+      body: Type.Object(
+        { target: WriteTarget, sizeBytes: Type.Optional(ByteCount), preconditions: Type.Optional(Preconditions) },
+        strict,
+      ),
+      response: Type.Object({ availableBytes: ByteCount }),
+    },
+    /** Points a node to the content: made (`created`) or replaced, with the quota taken first. 507 `quota_exceeded` leaves nothing behind. */
+    commitWrite: {
+      op: 'writes.commit',
+      method: 'POST',
+      path: '/writes',
+      idempotent: false,
+      body: Type.Object(
+        { target: WriteTarget, content: NewContent, properties: Type.Optional(Properties), ...Flags },
+        strict,
+      ),
+      response: Type.Object({ node: NodeRecord, created: Type.Boolean() }),
+    },
+    listVersions: {
+      op: 'versions.list',
+      method: 'GET',
+      path: '/nodes/:id/versions',
+      idempotent: true,
+      params: NodeParams,
+      response: Type.Object({ items: Type.Array(Version) }),
+    },
+    getVersion: {
+      op: 'versions.get',
+      method: 'GET',
+      path: '/nodes/:id/versions/:vid',
+      idempotent: true,
+      params: Type.Object({ id: Id, vid: Id }),
+      response: Type.Object({ node: NodeRecord, content: Content }),
+    },
+    restoreVersion: {
+      op: 'versions.restore',
+      method: 'POST',
+      path: '/nodes/:id/versions/:vid/restore',
+      idempotent: false,
+      params: Type.Object({ id: Id, vid: Id }),
+      body: Type.Object({ preconditions: Type.Optional(Preconditions) }, strict),
+      response: NodeRecord,
+    },
+    search: {
+      op: 'search.byName',
+      method: 'GET',
+      path: '/search',
+      idempotent: true,
+      query: Type.Object({
+        ...PageQuery.properties,
+        q: Type.String({ minLength: 1, maxLength: 255 }),
+        match: Type.Optional(Type.Union([Type.Literal('substring'), Type.Literal('prefix')])),
+      }),
+      response: NodePage,
+    },
+    getUsage: {
+      op: 'usage.get',
+      method: 'GET',
+      path: '/usage/:accountId',
+      idempotent: true,
+      params: Type.Object({ accountId: Id }),
+      response: Usage,
+    },
+    setLimit: {
+      op: 'usage.setLimit',
+      method: 'PUT',
+      path: '/usage/:accountId/limit',
+      idempotent: true,
+      params: Type.Object({ accountId: Id }),
+      body: Type.Object({ limitBytes: ByteCount }, strict),
+      response: Usage,
+    },
+    /** Counts the tree anew and answers what was stored beside what was counted; `repair` stores the count. */
+    recount: {
+      op: 'usage.recount',
+      method: 'POST',
+      path: '/usage/:accountId/recount',
+      idempotent: true,
+      params: Type.Object({ accountId: Id }),
+      timeoutMs: 600_000,
+      body: Type.Object({ repair: Type.Boolean() }, strict),
+      response: Type.Object({ stored: Usage, counted: Usage }),
+    },
+  },
+});
