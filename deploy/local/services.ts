@@ -1,0 +1,63 @@
+import path from 'node:path';
+import type { Engines } from './engines/index.ts';
+import type { Secrets } from './secrets.ts';
+
+/** Every service but the gateway: started before it, and stopped after it. */
+export const BACKEND = ['blob', 'metadata', 'auth'] as const;
+export const GATEWAY = 'gateway';
+
+const repository = path.resolve(import.meta.dirname, '../..');
+
+export const entryOf = (service: string): string => path.join(repository, 'services', service, 'src', 'main.ts');
+
+export interface Surroundings {
+  readonly stateDir: string;
+  readonly engines: Engines;
+  readonly secrets: Secrets;
+  readonly databasePrefix: string;
+  /** What the caller sets for all services; wins over the inherited environment. */
+  readonly extra: Readonly<Record<string, string>>;
+  readonly admin: { readonly username: string; readonly password?: string };
+}
+
+/** Set here for each service of the stack, whatever the launcher's own environment says. */
+export function serviceEnvironment(service: string, around: Surroundings): NodeJS.ProcessEnv {
+  const { stateDir, engines, secrets, databasePrefix, extra, admin } = around;
+  const { password } = admin;
+  const prefix = databasePrefix === '' ? {} : { NATS_PREFIX: databasePrefix, REDIS_PREFIX: databasePrefix };
+  const own: Record<string, Record<string, string>> = {
+    blob: {
+      BLOB_DIR: extra.BLOB_DIR ?? process.env.BLOB_DIR ?? path.join(stateDir, 'blobs'),
+      // Each sync of a file or a folder holds one thread of libuv's pool, whose default is four. Read when the pool
+      // starts, which is before the service's own first line.
+      UV_THREADPOOL_SIZE: extra.UV_THREADPOOL_SIZE ?? process.env.UV_THREADPOOL_SIZE ?? '64',
+    },
+    metadata: { MONGODB_DATABASE: `${databasePrefix}metadata` },
+    auth: {
+      MONGODB_DATABASE: `${databasePrefix}auth`,
+      KEY_ENCRYPTION_KEY: secrets.keyEncryptionKey,
+      ...(password === undefined ? {} : { ADMIN_USERNAME: admin.username, ADMIN_PASSWORD: password }),
+    },
+  };
+  return {
+    // Compiled and type-stripped modules are kept for the next start; where the folder cannot be written, they are not.
+    NODE_COMPILE_CACHE: path.join(repository, 'node_modules', '.cache', 'compiled'),
+    ...inherited(),
+    ...extra,
+    MONGODB_URL: engines.mongodbUrl,
+    NATS_URL: engines.natsUrl,
+    REDIS_URL: engines.redisUrl,
+    INTERNAL_SECRET: secrets.internalSecret,
+    SERVICE_HOST: '127.0.0.1',
+    SERVICE_PORT: '0',
+    LOG_PRETTY: 'false',
+    ...prefix,
+    ...own[service],
+  };
+}
+
+/** The launcher's own environment, without what npm and the test runner put there for themselves. */
+function inherited(): NodeJS.ProcessEnv {
+  const noise = /^(?:npm_|TAP|_TAPJS|NODE_OPTIONS$|NODE_CHANNEL|ADMIN_PASSWORD$|PORT$)/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !noise.test(name)));
+}
