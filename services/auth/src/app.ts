@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type App, appError, createApp, registerOps, type ServiceContext } from '@coffer/service-kit';
+
+import type { Config } from './config.ts';
+import { createAccounts } from './domain/accounts.ts';
+import { createKeys } from './domain/keys.ts';
+import { ensureOperator } from './domain/operator.ts';
+import { createSessions } from './domain/sessions.ts';
+import { createOutboxes } from './events/outboxes.ts';
+import accountRoutes from './routes/accounts.ts';
+import keyRoutes from './routes/keys.ts';
+import sessionRoutes from './routes/sessions.ts';
+import trustRoutes from './routes/trust.ts';
+import { createAccountStore } from './store/accounts.ts';
+import { createKeyStore } from './store/keys.ts';
+import { createLoginLimits } from './store/login-limits.ts';
+import { createIndexes, openMongo, ping } from './store/mongo.ts';
+import { createPasswords } from './store/password-hasher.ts';
+import { createSealing } from './store/sealing.ts';
+import { createSessionStore } from './store/sessions.ts';
+import { createSigningKeys } from './store/signing-keys.ts';
+
+/** A revocation is listed a little longer than a token lives, for clocks that differ. */
+const clockSlackMs = 60_000;
+
+/** The service, not listening yet. It starts without its database and answers 503 until that has come. */
+export async function buildApp(ctx: ServiceContext, config: Readonly<Config>): Promise<App> {
+  const { logger, shutdown } = ctx;
+  const tokenLifeMs = config.ACCESS_TOKEN_SECONDS * 1000;
+  const revokedForMs = tokenLifeMs + clockSlackMs;
+  const mongo = openMongo({ url: config.MONGODB_URL, database: config.MONGODB_DATABASE });
+  const sealing = createSealing(Buffer.from(config.KEY_ENCRYPTION_KEY, 'base64'));
+  const passwords = createPasswords();
+  const limits = createLoginLimits({
+    url: config.REDIS_URL,
+    prefix: config.REDIS_PREFIX,
+    perAccount: config.LOGIN_ATTEMPTS_PER_ACCOUNT,
+    perAddress: config.LOGIN_ATTEMPTS_PER_ADDRESS,
+    windowSeconds: config.LOGIN_WINDOW_SECONDS,
+    logger,
+  });
+  const accountStore = createAccountStore(mongo);
+  const sessionStore = createSessionStore(mongo, { keepMs: 2 * revokedForMs });
+  const signingKeys = createSigningKeys(mongo, sealing, { tokenLifeMs, logger });
+  const outboxes = createOutboxes(ctx, mongo);
+
+  const sessions = createSessions({
+    accounts: accountStore,
+    sessions: sessionStore,
+    passwords,
+    limits,
+    tokens: signingKeys,
+    events: outboxes.sessions,
+    sessionLifeMs: config.SESSION_DAYS * 24 * 60 * 60 * 1000,
+  });
+  const accounts = createAccounts({ accounts: accountStore, passwords, limits, events: outboxes.accounts, sessions });
+  const keys = createKeys({ keys: createKeyStore(mongo, sealing), events: outboxes.accounts });
+
+  async function revocations() {
+    const since = new Date(Date.now() - revokedForMs);
+    return (await Promise.all([sessionStore.revokedSince(since), accountStore.revokedSince(since)])).flat();
+  }
+
+  async function prepare(): Promise<void> {
+    await createIndexes(mongo);
+    await signingKeys.load();
+    const { ADMIN_USERNAME: username, ADMIN_PASSWORD: password, ADMIN_EMAIL: email } = config;
+    if (!username || !password) return;
+    const outcome = await ensureOperator(
+      { accounts: accountStore, create: accounts.create },
+      { username, password, email },
+    );
+    if (outcome === 'not-an-operator')
+      logger.error('the name in ADMIN_USERNAME belongs to an account that is no operator');
+    else logger.info({ outcome }, 'operator account');
+  }
+
+  let prepared = false;
+  const preparing = prepareUntilDone();
+  async function prepareUntilDone(): Promise<void> {
+    for (let waitMs = 100; !shutdown.signal.aborted; waitMs = Math.min(waitMs * 2, 3_000)) {
+      try {
+        await prepare();
+        prepared = true;
+        return;
+      } catch (error) {
+        logger.warn({ err: error }, 'the database cannot be prepared yet');
+        await sleep(waitMs, undefined, { signal: shutdown.signal, ref: false }).catch(() => {});
+      }
+    }
+  }
+
+  const app = createApp(ctx);
+  // Without the indexes nothing keeps a user name unique, so nothing is served before they are there.
+  async function requirePrepared(): Promise<void> {
+    if (prepared) return;
+    throw appError('unavailable', 'The service is not ready yet', { headers: { 'retry-after': '2' } });
+  }
+  app.register((scope: App, _options, done) => {
+    scope.addHook('onRequest', requirePrepared);
+    accountRoutes(scope, { accounts });
+    sessionRoutes(scope, { sessions });
+    keyRoutes(scope, { keys });
+    trustRoutes(scope, { signingKeys, revocations });
+    done();
+  });
+  // Redis is no condition of readiness: without it log-ins are limited less well, but nothing else is lost.
+  registerOps(app, ctx, { ready: { mongodb: () => ping(mongo), preparation: requirePrepared } });
+
+  ctx.metrics.gauge('auth_passwords_waiting', 'Passwords waiting to be hashed', passwords.waiting);
+  ctx.metrics.gauge('auth_login_limits_shared', 'Whether attempts are counted in Redis (1) or alone (0)', () =>
+    limits.shared() ? 1 : 0,
+  );
+  app.addHook('onClose', async () => {
+    await preparing;
+  });
+  shutdown.onPhase('connections', 'redis', limits.close);
+  shutdown.onPhase('connections', 'mongodb', () => mongo.client.close());
+  return app;
+}

@@ -1,0 +1,26 @@
+import { authContract } from '@coffer/contracts';
+import { type App, serve } from '@coffer/service-kit';
+import { type Keys, publicKey } from '../domain/keys.ts';
+import { contextOf, requireSelf, requireWritingSelf } from './guards.ts';
+
+export default function routes(app: App, { keys }: { keys: Keys }): void {
+  serve(app, authContract, 'listKeys', async ({ params: { accountId } }, request) => {
+    requireSelf(request, accountId);
+    return { items: (await keys.list(accountId)).map(publicKey) };
+  });
+
+  serve(app, authContract, 'createKey', async ({ params: { accountId }, body }, request, reply) => {
+    requireWritingSelf(request, accountId);
+    const key = await keys.create(accountId, body);
+    reply.code(201);
+    return { ...publicKey(key), secret: key.secret };
+  });
+
+  serve(app, authContract, 'deleteKey', async ({ params: { accountId, keyId } }, request): Promise<undefined> => {
+    requireWritingSelf(request, accountId);
+    await keys.remove(accountId, keyId, contextOf(request));
+  });
+
+  // No principal: this is where a key's principal comes from.
+  serve(app, authContract, 'verifyKey', async ({ body: { keyId, secret } }) => await keys.verify(keyId, secret));
+}

@@ -1,0 +1,72 @@
+import type { ApiKey, EventEnvelope, Role } from '@coffer/contracts';
+import type { IdempotencyMark } from '../domain/model.ts';
+
+/** Events that are not out yet, with the time of the oldest doubt (design: in-document outbox). */
+export interface OutboxFields {
+  outbox?: EventEnvelope[];
+  outboxAt?: Date;
+}
+
+export interface KeyEntry {
+  id: string;
+  name: string;
+  access: ApiKey['access'];
+  /** The secret, sealed: request signing needs it back, so it cannot be a hash. */
+  sealed: string;
+  createdAt: Date;
+  expiresAt: Date | null;
+  idempotency?: IdempotencyMark;
+}
+
+/**
+ * API keys live inside the account: their number is bounded, the bound and their idempotency hold by the one document's atomicity, and checking
+ * one needs the account's state anyway.
+ */
+export interface AccountDocument extends OutboxFields {
+  _id: string;
+  username: string;
+  usernameKey: string;
+  email: string;
+  emailKey: string;
+  role: Role;
+  suspended: boolean;
+  suspendedAt?: Date;
+  passwordHash: string;
+  credentialRev: number;
+  keptSessionId?: string;
+  createdAt: Date;
+  modifiedAt: Date;
+  keys: KeyEntry[];
+  /** The latest of them, bounded; read within one access token's life only. */
+  revokedKeys: { id: string; at: Date }[];
+  /** Time of the last suspension or key removal. */
+  revokedAt?: Date;
+  idempotency?: IdempotencyMark;
+}
+
+export interface SessionDocument extends OutboxFields {
+  _id: string;
+  accountId: string;
+  familyHash: string;
+  secretHash: string;
+  credentialRev: number;
+  createdAt: Date;
+  lastUsedAt: Date;
+  expiresAt: Date;
+  endedAt?: Date;
+  /** When the document may go: its tokens have all expired by then, so that even an event that never got out has no meaning any more. */
+  purgeAt: Date;
+  address: string;
+  userAgent: string;
+}
+
+export interface SigningKeyDocument {
+  /** Counts up from 1; racing instances meet at the same number, and one of them makes it. */
+  _id: number;
+  kid: string;
+  publicKey: { kty: string; crv: string; x: string };
+  sealedPrivateKey: string;
+  createdAt: Date;
+  /** From when on it signs. Published earlier, so that no verifier meets it unprepared. */
+  activeFrom: Date;
+}
