@@ -1,0 +1,92 @@
+import type { NodeRecord, NodeRef, Principal } from '@coffer/contracts';
+import { appError, type CallOptions, type Logger, type Outbox } from '@coffer/service-kit';
+import { type Action, demand, roleOf } from '../domain/access.ts';
+import type { Hints } from '../domain/hints.ts';
+import { checkPath } from '../domain/names.ts';
+import { type Chain, toRecord } from '../domain/node.ts';
+import type { Turns } from '../domain/turns.ts';
+import type { Cause } from '../events/node-events.ts';
+import type { FigureCounter } from '../store/figures.ts';
+import type { Graveyard } from '../store/graveyard.ts';
+import type { Ledger } from '../store/ledger.ts';
+import type { Lists } from '../store/lists.ts';
+import type { MoveLocks } from '../store/moves.ts';
+import type { NodeStore } from '../store/nodes.ts';
+import type { Sweeper } from '../store/sweeper.ts';
+import type { UsageStore } from '../store/usage.ts';
+import { type Finder, isThere } from './finder.ts';
+
+/** Renews the time of blobs, before a content list that names older ones is written; answers those that are missing. */
+export type RenewBlobs = (digests: string[], call: CallOptions) => Promise<string[]>;
+
+/** What every operation works with; made once. */
+export interface Tree {
+  readonly nodes: NodeStore;
+  readonly lists: Lists;
+  readonly usage: UsageStore;
+  readonly ledger: Ledger;
+  readonly graveyard: Graveyard;
+  readonly sweeper: Sweeper;
+  readonly figures: FigureCounter;
+  readonly locks: MoveLocks;
+  readonly finder: Finder;
+  readonly hints: Hints;
+  readonly turns: Turns;
+  readonly outbox: Outbox;
+  readonly renewBlobs: RenewBlobs;
+  readonly logger: Logger;
+  readonly maxVersions: number;
+  /** How long after a folder's doom a write that saw it alive may still put a child into it. */
+  readonly lateChildMs: number;
+  /** Tells the background work that there is some. */
+  readonly wake: () => void;
+}
+
+/** On whose behalf, and as part of what. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly traceparent: string | undefined;
+  readonly call: CallOptions;
+}
+
+const notThere = () => appError('not_found', 'There is no such node');
+
+/** The chain of what is meant, there and open to the caller for `action`; 404 or 403 else. */
+export async function find(tree: Tree, caller: Caller, ref: NodeRef, action: Action): Promise<Chain> {
+  const chain = await lookUp(tree, caller.principal.accountId, ref);
+  if (chain === null || !isThere(chain)) throw notThere();
+  demand(caller.principal, action, chain);
+  return chain;
+}
+
+/** The chain of what is meant, if it exists in whatever state (by path: only what is there). */
+export async function lookUp(tree: Tree, accountId: string, ref: NodeRef): Promise<Chain | null> {
+  if ('id' in ref) {
+    if (ref.id === 'root' || ref.id === accountId) return await tree.finder.root(accountId);
+    return await tree.finder.byId(ref.id);
+  }
+  checkPath(ref.path, '/ref/path');
+  const { chain, missing } = await tree.finder.byPath(accountId, ref.path, ref.kind);
+  const isKind = ref.path.length > 0 || ref.kind !== 'file';
+  return missing.length === 0 && isKind ? chain : null;
+}
+
+export function folderOnly(chain: Chain): Chain {
+  if (chain.node.kind !== 'folder') throw appError('not_a_folder', 'This is a file');
+  return chain;
+}
+
+export function fileOnly(chain: Chain): Chain {
+  if (chain.node.kind !== 'file') throw appError('not_a_file', 'This is a folder');
+  return chain;
+}
+
+/** The node as the caller may see it. */
+export function record(principal: Principal, { node, ancestors }: Chain): NodeRecord {
+  const role = roleOf(principal, node, ancestors);
+  if (role === null) throw notThere();
+  return toRecord(node, role);
+}
+
+/** The caller as the cause of an event. */
+export const causeOf = ({ principal, traceparent }: Caller): Cause => ({ by: principal.accountId, traceparent });
