@@ -1,0 +1,108 @@
+import { createApp, type ServiceContext } from '@coffer/service-kit';
+import cors from '@fastify/cors';
+import { authenticate, challengeRefused } from './auth/authenticate.ts';
+import { type Config, listOf } from './config.ts';
+import type { App, Gateway } from './gateway.ts';
+import { describeApi, serveDocs } from './openapi.ts';
+import { limitAccounts, limitAddresses } from './rate-limits.ts';
+import { healthRoutes } from './routes/health.ts';
+import { meRoutes, newAccountRoute } from './routes/v1/accounts.ts';
+import { adminRoutes } from './routes/v1/admin.ts';
+import { contentReadRoutes, contentWriteRoutes } from './routes/v1/content.ts';
+import { fileReadRoutes, fileWriteRoute } from './routes/v1/files.ts';
+import { keyRoutes } from './routes/v1/keys.ts';
+import { newChildRoute, nodeRoutes } from './routes/v1/nodes.ts';
+import { searchRoute } from './routes/v1/search.ts';
+import { loginRoutes, sessionRoutes } from './routes/v1/sessions.ts';
+import { trashRoutes } from './routes/v1/trash.ts';
+import { usageRoute } from './routes/v1/usage.ts';
+import { versionRoutes } from './routes/v1/versions.ts';
+import { welcomeRoute } from './routes/welcome.ts';
+import { handleExpectations } from './uploads/expect.ts';
+import { refuseLongTargets, refuseSlowBodies } from './uploads/limits.ts';
+import { lingerOnRefusal } from './uploads/linger.ts';
+
+const JSON_LIMIT_BYTES = 1024 * 1024;
+
+/** The public app; it does not listen yet. */
+export async function createGatewayApp(
+  ctx: ServiceContext,
+  gateway: Gateway,
+  isReady: () => Promise<boolean>,
+): Promise<App> {
+  const { config } = gateway;
+  const proxies = listOf(config.TRUST_PROXY);
+  const app = createApp(ctx, {
+    internal: false,
+    fastify: {
+      bodyLimit: JSON_LIMIT_BYTES,
+      exposeHeadRoutes: true,
+      ...(proxies.length > 0 && { trustProxy: proxies }),
+    },
+  });
+  app.removeContentTypeParser('text/plain');
+  handleExpectations(app);
+  refuseLongTargets(app);
+  refuseSlowBodies(app, config.BODY_IDLE_SECONDS * 1000);
+  challengeRefused(app);
+  lingerOnRefusal(app);
+  await allowOrigins(app, config);
+  await limitAddresses(app, config);
+  await describeApi(app);
+
+  await serveDocs(app);
+
+  scope(app, (open) => {
+    welcomeRoute(open);
+    healthRoutes(open, isReady);
+    newAccountRoute(open, gateway);
+  });
+  scope(app, (open) => loginRoutes(open, gateway));
+  scope(app, (closed) => {
+    authenticate(closed, gateway);
+    limitAccounts(closed, config);
+    for (const routes of CLOSED) routes(closed, gateway);
+    scope(closed, (inner) => newChildRoute(inner, gateway));
+    scope(closed, (inner) => adminRoutes(inner, gateway));
+    scope(closed, (inner) => {
+      // Here a body is a file, whatever its type says.
+      inner.removeAllContentTypeParsers();
+      inner.addContentTypeParser('*', (_request, _payload, done) => done(null));
+      contentWriteRoutes(inner, gateway);
+      fileWriteRoute(inner, gateway);
+    });
+  });
+  return app;
+}
+
+const CLOSED = [
+  meRoutes,
+  sessionRoutes,
+  keyRoutes,
+  usageRoute,
+  nodeRoutes,
+  contentReadRoutes,
+  fileReadRoutes,
+  trashRoutes,
+  versionRoutes,
+  searchRoute,
+];
+
+/** An encapsulated scope: its hooks and parsers hold for its own routes alone. */
+function scope(app: App, fill: (scope: App) => void): void {
+  app.register((inner: App, _options, done) => {
+    fill(inner);
+    done();
+  });
+}
+
+async function allowOrigins(app: App, config: Config): Promise<void> {
+  const origins = listOf(config.CORS_ORIGINS);
+  if (origins.length === 0) return;
+  await app.register(cors, {
+    origin: origins.includes('*') ? '*' : origins,
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    exposedHeaders: ['ETag', 'Location', 'Content-Range', 'Content-Disposition', 'Retry-After', 'X-Request-Id'],
+    maxAge: 600,
+  });
+}

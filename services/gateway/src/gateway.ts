@@ -1,0 +1,22 @@
+import type { authContract, blobContract, metadataContract } from '@coffer/contracts';
+import type { App, Client, ServiceContext } from '@coffer/service-kit';
+import type { ApiKeyVerifier } from './auth/api-keys.ts';
+import type { TokenVerifier } from './auth/tokens.ts';
+import type { Config } from './config.ts';
+import type { NodeReader } from './downloads/node-reader.ts';
+import type { LeaveBook } from './uploads/leave.ts';
+
+export type { App };
+
+/** What the routes work with. */
+export interface Gateway {
+  readonly ctx: ServiceContext;
+  readonly config: Readonly<Config>;
+  readonly auth: Client<typeof authContract>;
+  readonly metadata: Client<typeof metadataContract>;
+  readonly blob: Client<typeof blobContract>;
+  readonly tokens: TokenVerifier;
+  readonly apiKeys: ApiKeyVerifier;
+  readonly nodes: NodeReader;
+  readonly leave: LeaveBook;
+}

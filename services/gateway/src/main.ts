@@ -1,0 +1,56 @@
+import { authContract, blobContract, metadataContract } from '@coffer/contracts';
+import { createApp, createClient, createService, listen, registerOps } from '@coffer/service-kit';
+import { createGatewayApp } from './app.ts';
+import { createApiKeyVerifier } from './auth/api-keys.ts';
+import { createRevocations } from './auth/revocations.ts';
+import { createTokenVerifier } from './auth/tokens.ts';
+import { watchRevocations } from './auth/watch-revocations.ts';
+import { readConfig } from './config.ts';
+import { createNodeReader } from './downloads/node-reader.ts';
+import { readyChecks } from './routes/health.ts';
+import { createLeaveBook } from './uploads/leave.ts';
+
+const config = readConfig();
+const ctx = await createService({ service: 'gateway', config });
+const auth = createClient(ctx, authContract);
+const metadata = createClient(ctx, metadataContract);
+const blob = createClient(ctx, blobContract);
+
+const revocations = createRevocations();
+const revocationsRead = watchRevocations(ctx, auth, revocations);
+const tokens = createTokenVerifier({
+  revocations,
+  // A gateway that just started knows no ended sessions: no token is honoured before it does.
+  loadKeys: async () => {
+    await revocationsRead;
+    return (await auth.call('getKeySet', {})).keys;
+  },
+});
+const apiKeys = createApiKeyVerifier({
+  revocations,
+  ask: (keyId, secret) => auth.call('verifyKey', { body: { keyId, secret } }),
+});
+
+const gateway = {
+  ctx,
+  config,
+  auth,
+  metadata,
+  blob,
+  tokens,
+  apiKeys,
+  nodes: createNodeReader(metadata),
+  leave: createLeaveBook(),
+};
+const ready = readyChecks(ctx);
+const isReady = async (): Promise<boolean> => {
+  if (ctx.shutdown.signal.aborted) return false;
+  const outcomes = await Promise.allSettled(Object.values(ready).map((check) => check()));
+  return outcomes.every(({ status }) => status === 'fulfilled');
+};
+
+const internalApp = createApp(ctx);
+registerOps(internalApp, ctx, { ready });
+await listen(internalApp, ctx);
+const publicApp = await createGatewayApp(ctx, gateway, isReady);
+await listen(publicApp, ctx, { host: config.HOST, port: config.PORT });
