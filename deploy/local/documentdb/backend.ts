@@ -2,7 +2,9 @@ import { connect, type Socket } from 'node:net';
 import { Frames } from './frames.ts';
 
 // PostgreSQL's frontend/backend protocol 3.0: https://www.postgresql.org/docs/current/protocol-message-formats.html
-// The extended query protocol with values in binary: documents go through as bytes, never as hexadecimal text.
+// The extended query protocol with values in binary: documents go through as bytes, never as hexadecimal text. The `pg` package
+// reads every value as a string (its parser knows no binary results), so each document would be doubled in size by the engine and
+// decoded here, on the path of every read and write; what is needed beside that is four messages, which stand below.
 
 export interface Statement {
   name: string;

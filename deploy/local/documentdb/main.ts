@@ -25,12 +25,11 @@ const pool = new Pool({
   database: 'postgres',
   size,
 });
-const documents = documentServer(pool, (line) => console.error(line));
+const documents = documentServer({ pool, host: values.host, port, log: (line) => console.error(line) });
 documents.server.on('error', (error) => {
   console.error(error.message);
   process.exit(1);
 });
-documents.server.listen(port, values.host, () => console.log(`listening on ${values.host}:${port}`));
 
 const stop = () => {
   documents.close();

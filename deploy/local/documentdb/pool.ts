@@ -19,8 +19,10 @@ export class Pool implements Sql {
   readonly #idle: Backend[] = [];
   readonly #waiting: Waiting[] = [];
   #count = 0;
-  #available = true;
+  #available = false;
   #closed = false;
+  /** Called when PostgreSQL can be used: for the first time, and again after each loss. */
+  onAvailable: () => void = () => {};
   /** Called when PostgreSQL has gone away, once until it is back. */
   onLost: () => void = () => {};
 
@@ -29,9 +31,9 @@ export class Pool implements Sql {
     this.#size = options.size;
   }
 
-  /** False from the loss of a connection until one can be made again. */
-  get available(): boolean {
-    return this.#available;
+  /** Begins to look for PostgreSQL; until it is there, statements are refused. */
+  start(): void {
+    void this.#returning();
   }
 
   async run(statement: Statement, values: readonly Value[]): Promise<Row | undefined> {
@@ -49,6 +51,7 @@ export class Pool implements Sql {
   }
 
   #acquire(): Promise<Backend> {
+    if (!this.#available) return Promise.reject(new ConnectionLost('PostgreSQL is away'));
     if (this.#count >= this.#size) return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
     this.#count++;
     return this.#make();
@@ -91,14 +94,15 @@ export class Pool implements Sql {
   }
 
   async #returning(): Promise<void> {
-    while (!this.#closed) {
-      await sleep(50);
+    for (; !this.#closed; await sleep(50)) {
       try {
         const backend = await this.#open();
         this.#count++;
         backend.onEnd = () => this.#lose(backend);
+        if (backend.ended) continue;
         this.#available = true;
         this.#release(backend);
+        this.onAvailable();
         return;
       } catch {
         // Not yet.

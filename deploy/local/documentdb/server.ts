@@ -6,17 +6,22 @@ import { Frames } from './frames.ts';
 import type { Pool } from './pool.ts';
 import { maxMessageBytes, opMsg, opReply, readMessage } from './wire.ts';
 
-export interface DocumentServer {
-  /** Not listening yet. */
-  server: Server;
-  /** Ends the listening and all connections. */
-  close(): void;
+export interface DocumentServerOptions {
+  pool: Pool;
+  host: string;
+  port: number;
+  /** Gets a line for what no client is told. */
+  log(line: string): void;
 }
 
-/** MongoDB's door to a PostgreSQL with the DocumentDB extension. `log` gets a line for what no client is told. */
-export function documentServer(pool: Pool, log: (line: string) => void): DocumentServer {
+/**
+ * MongoDB's door to a PostgreSQL with the DocumentDB extension. It listens only while PostgreSQL is there: drivers then see a server that is
+ * down, and wait for it. An error of the listening is emitted by the server. Gives what ends it all.
+ */
+export function documentServer({ pool, host, port, log }: DocumentServerOptions): { server: Server; close(): void } {
   const commands = new Commands(pool);
-  const sockets = new Set<Socket>();
+  /** Each with whether a command is being answered. */
+  const sockets = new Map<Socket, boolean>();
   let connections = 0;
   let requests = 0;
 
@@ -42,22 +47,19 @@ export function documentServer(pool: Pool, log: (line: string) => void): Documen
   };
 
   const server = createServer({ noDelay: true }, (socket) => {
-    // As a server that is not there: drivers then wait for it, instead of sending what would only fail.
-    if (!pool.available) {
-      socket.destroy();
-      return;
-    }
     const connectionId = ++connections;
     const waiting: Buffer[] = [];
     let busy = false;
-    sockets.add(socket);
+    sockets.set(socket, false);
     const work = async () => {
       busy = true;
+      sockets.set(socket, true);
       for (let bytes = waiting.shift(); bytes !== undefined && !socket.destroyed; bytes = waiting.shift()) {
         const reply = await answer(bytes, connectionId);
         if (reply !== undefined) socket.write(reply);
       }
       busy = false;
+      if (!socket.destroyed) sockets.set(socket, false);
     };
     const fail = (error: unknown) => {
       if (!(error instanceof ConnectionLost || error instanceof SqlError)) log(String(error));
@@ -78,15 +80,31 @@ export function documentServer(pool: Pool, log: (line: string) => void): Documen
     socket.on('close', () => sockets.delete(socket));
   });
 
-  const drop = () => {
-    for (const socket of sockets) socket.destroy();
+  const dropAll = () => {
+    for (const socket of sockets.keys()) socket.destroy();
   };
-  pool.onLost = drop;
+  /**
+   * First of all the connections over which drivers ask how the server is: a question that is asked while its connection is being closed
+   * is one whose answer the official driver waits for until its connectTimeoutMS. And a lost command is what makes it ask.
+   */
+  const dropIdle = () => {
+    for (const [socket, busy] of sockets) if (!busy) socket.destroy();
+  };
+  pool.onAvailable = () => {
+    server.listen(port, host, () => log(`listening on ${host}:${port}`));
+  };
+  pool.onLost = () => {
+    log('PostgreSQL is away');
+    server.close();
+    dropIdle();
+    setTimeout(dropAll, 25);
+  };
+  pool.start();
   return {
     server,
     close: () => {
       server.close();
-      drop();
+      dropAll();
       commands.close();
       pool.close();
     },

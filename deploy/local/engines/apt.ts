@@ -19,7 +19,6 @@ export async function download(
   wanted: string | RegExp,
   progress: (line: string) => void,
 ): Promise<void> {
-  const mirror = await debianMirror();
   for (const part of ['state', 'lists/partial', 'cache']) await mkdir(path.join(dir, part), { recursive: true });
   await mkdir(path.join(archives, 'partial'), { recursive: true });
   await writeFile(path.join(dir, 'status'), '');
@@ -48,31 +47,50 @@ APT::Install-Recommends "false";
 APT::Install-Suggests "false";
 APT::Default-Release "";
 APT::Sandbox::User "";
+APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 Acquire::Retries "2";
 Acquire::http::Timeout "30";
 `,
   );
-  const apt = (command: string, ...args: string[]) =>
-    run(command, ['-c', config, '-q', ...args], {
-      maxBuffer: 64 * 1024 * 1024,
-      env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
-    });
+  const apt = async (command: string, ...args: string[]) => {
+    try {
+      return await run(command, ['-c', config, '-q', ...args], {
+        maxBuffer: 64 * 1024 * 1024,
+        env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
+      });
+    } catch (error) {
+      throw new Error(`${command} ${args[0]}: ${complaintIn(error)}`);
+    }
+  };
 
-  for (const suite of suites) {
-    await writeFile(path.join(dir, 'sources.list'), `deb [signed-by=${keyring}] ${mirror} ${suite} main\n`);
+  let failure = `Debian (${suites.join(', ')}) has no package ${wanted}`;
+  for (const [mirror, suite] of await sources()) {
     progress(`reading Debian's list of packages (${suite}, ${mirror})`);
-    await apt('apt-get', 'update');
-    const name = await newest(wanted, apt);
-    if (name === undefined) continue;
-    const plan = await apt('apt-get', 'install', '--download-only', '--print-uris', '-y', name);
-    const uris = plan.stdout.split('\n').filter((line) => line.startsWith("'"));
-    const bytes = uris.reduce((sum, line) => sum + Number(line.split(' ')[2] ?? 0), 0);
-    progress(`fetching ${name}: ${uris.length} packages, ${Math.ceil(bytes / 1e6)} MB`);
-    await apt('apt-get', 'install', '--download-only', '-y', name);
-    return;
+    await writeFile(path.join(dir, 'sources.list'), `deb [signed-by=${keyring}] ${mirror} ${suite} main\n`);
+    try {
+      await apt('apt-get', 'update');
+      const name = await newest(wanted, apt);
+      if (name === undefined) continue;
+      const plan = await apt('apt-get', 'install', '--download-only', '--print-uris', '-y', name);
+      const uris = plan.stdout.split('\n').filter((line) => line.startsWith("'"));
+      const bytes = uris.reduce((sum, line) => sum + Number(line.split(' ')[2] ?? 0), 0);
+      progress(`fetching ${name}: ${uris.length} packages, ${Math.ceil(bytes / 1e6)} MB`);
+      await apt('apt-get', 'install', '--download-only', '-y', name);
+      return;
+    } catch (error) {
+      // A mirror that has not everything, or a suite in which a package waits for another one just now.
+      failure = error instanceof Error ? error.message : String(error);
+    }
   }
-  throw new Error(`Debian (${suites.join(', ')}) has no package ${wanted}`);
+  throw new Error(failure);
+}
+
+/** The errors among what apt said. */
+function complaintIn(error: unknown): string {
+  const said = String(Object(error).stderr ?? '');
+  const errors = said.split('\n').filter((line) => line.startsWith('E: '));
+  return errors.slice(0, 3).join('; ') || said.trim() || String(error);
 }
 
 async function newest(
@@ -85,19 +103,14 @@ async function newest(
   return names.sort((a, b) => number(b) - number(a))[0];
 }
 
-/** The mirror that this machine itself uses, or Debian's own. */
-async function debianMirror(): Promise<string> {
-  const { stdout } = await run('apt-get', [
-    'indextargets',
-    '--format',
-    '$(SITE)|$(ORIGIN)',
-    'Created-By: Packages',
-  ]).catch(() => ({
-    stdout: '',
-  }));
+/** Mirrors and suites in the order in which they are tried: what this machine itself uses goes before Debian's own mirror. */
+async function sources(): Promise<[mirror: string, suite: string][]> {
+  const format = ['--format', '$(SITE)|$(ORIGIN)', 'Created-By: Packages'];
+  const { stdout } = await run('apt-get', ['indextargets', ...format]).catch(() => ({ stdout: '' }));
   const sites = stdout.split('\n').map((line) => line.split('|'));
   const site = sites.find(
     ([url, origin]) => origin === 'Debian' && /^https?:/.test(url ?? '') && !url?.includes('security'),
   )?.[0];
-  return site ?? 'http://deb.debian.org/debian';
+  const mirrors = new Set([...(site ? [site] : []), 'http://deb.debian.org/debian']);
+  return suites.flatMap((suite) => [...mirrors].map((mirror): [string, string] => [mirror, suite]));
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type DebianRoot, debianMissing, debianRoot, hasRoot, wrapProgram } from './debian.ts';
 import { Guard } from './guard.ts';
+import { mongodbUrl } from './mongodb.ts';
 import { giveAway, makePlace, placeFor, socketDirFor, unprivileged } from './places.ts';
 import { postgresPart, sql } from './postgres.ts';
 import { mongodbReady } from './probes.ts';
@@ -50,7 +51,7 @@ export async function documentdb(provision: Provision): Promise<EngineRecipe> {
   await makeDataDir(postgres, dataDir, progress);
   const socketDir = socketDirFor(home);
   return {
-    url: (port) => `mongodb://127.0.0.1:${port}/`,
+    url: mongodbUrl,
     parts: (port) => [postgresPart(postgres.bin, dataDir, socketDir), gateway(socketDir, port)],
     cleanUp: () => rmSync(socketDir, { recursive: true, force: true }),
   };

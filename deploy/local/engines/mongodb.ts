@@ -10,6 +10,14 @@ const downloader = fileURLToPath(new URL('./mongod-download.ts', import.meta.url
 /** A download that brings nothing for so long is given up. */
 const patienceMs = 6_000;
 
+/**
+ * The URL of a server of this machine. `connectTimeoutMS` is also how long the driver waits for the answer to "how are you", which gets
+ * lost when the server is killed at that moment: with the driver's default of 30 s, nobody would notice its return for so long.
+ */
+export function mongodbUrl(port: number): string {
+  return `mongodb://127.0.0.1:${port}/?connectTimeoutMS=3000`;
+}
+
 /** The `mongod` of the PATH, or undefined. */
 export function installedMongod(provision: Provision): EngineRecipe | undefined {
   const binary = onPath('mongod', provision.env);
@@ -62,7 +70,7 @@ function mongod(binary: string, provision: Provision): EngineRecipe {
   const dataDir = path.join(provision.dataDir, 'mongod');
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   return {
-    url: (port) => `mongodb://127.0.0.1:${port}/`,
+    url: mongodbUrl,
     parts: (port) => [
       {
         title: 'mongod',

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gone, identityOf, signalGroup } from './processes.ts';
 
@@ -35,9 +35,10 @@ export class Owner {
 
   note(pids: number[]): void {
     const known = (pid: number): Known => ({ pid, identity: identityOf(pid) });
-    writeFileSync(this.#file, JSON.stringify({ launcher: known(process.pid), engines: pids.map(known) }), {
-      mode: 0o600,
-    });
+    const text = JSON.stringify({ launcher: known(process.pid), engines: pids.map(known) });
+    // Never half a file: whoever could not read it would take the folder for free.
+    writeFileSync(`${this.#file}.new`, text, { mode: 0o600 });
+    renameSync(`${this.#file}.new`, this.#file);
   }
 
   release(): void {

@@ -2,8 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Db, MongoClient, MongoServerError } from 'mongodb';
+import root from 'tap';
 import { debianMissing } from '../engines/debian.ts';
 import { type Engines, provideEngines } from '../engines/index.ts';
+
+// The first file that runs on a machine fetches the engine.
+root.setTimeout(900_000);
 
 /** The reason why these tests cannot run here, or false: what `skip` of a test takes. */
 export const skip = debianMissing(process.env) ?? false;
@@ -17,12 +21,7 @@ export interface Fixture {
 }
 
 /** A DocumentDB of its own in a temporary folder, with the official driver connected; stopped and removed after the test. */
-export async function documentdb(t: {
-  setTimeout(ms: number): unknown;
-  teardown(action: () => Promise<void>): unknown;
-}): Promise<Fixture> {
-  // The first one on a machine fetches the engine.
-  t.setTimeout(600_000);
+export async function documentdb(t: { teardown(action: () => Promise<void>): unknown }): Promise<Fixture> {
   const stateDir = mkdtempSync(path.join(tmpdir(), 'coffer-documentdb-'));
   const { MONGODB_URL: _, ...env } = process.env;
   const engines = await provideEngines({ stateDir, only: ['mongodb'], env: { ...env, COFFER_MONGODB: 'documentdb' } });

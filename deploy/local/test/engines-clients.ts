@@ -70,6 +70,8 @@ export async function recall(
   const found = await withMongo(mongodbUrl, (client) => client.db('kept').collection('facts').countDocuments({ fact }));
   const message = await jetStream(natsUrl, '$JS.API.STREAM.MSG.GET.FACTS', JSON.stringify({ last_by_subj: 'facts' }));
   const redis = await talk(redisUrl, `GET ${fact}\r\n`, /\r\n/);
+  // -LOADING: it still reads its log.
+  if (redis.startsWith('-')) throw new Error(redis);
   const data = Object(message.message).data;
   return {
     mongodb: found === 1,

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -105,8 +106,10 @@ t.test('engines end with their launcher, whatever ends that', async (t) => {
     t.teardown(() => second.child.kill('SIGKILL'));
     t.strictSame(alive(first.pids), []);
     t.strictSame(await recall(second, 'first'), all);
+    const ended = once(second.child, 'exit');
     second.child.kill('SIGTERM');
-    t.ok(await gone(() => alive(second.pids).length > 0, 10_000));
+    await ended;
+    t.strictSame(alive(second.pids), []);
     t.equal(existsSync(path.join(stateDir, 'engines.json')), false);
   });
 });
