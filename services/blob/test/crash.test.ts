@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmdirSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import t from 'tap';
@@ -84,6 +84,7 @@ t.test('a blob that a dead instance had moved aside is put back', async (t) => {
   const digest = digestOf(bytes);
   await putBytes(first, bytes);
   renameSync(blobPath(dir, digest), path.join(dir, 'v1/removing', `${digest}.gone-1234.0`));
+  rmdirSync(path.dirname(blobPath(dir, digest)));
   const second = await openStore(t, dir);
   t.same(filesIn(dir, 'removing'), []);
   t.equal(filesIn(dir, 'sha256').length, 1);

@@ -1,4 +1,4 @@
-import { renameSync, unlinkSync, utimesSync } from 'node:fs';
+import fs, { type NoParamCallback, renameSync, type TimeLike, unlinkSync, utimesSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import type { BlobDriver } from '../src/store/driver.ts';
@@ -90,6 +90,33 @@ t.test('a blob that a removal has moved aside is there as ever until it is unlin
   unlinkSync(aside);
   t.ok(await isWhole(store, digest), 'the renewal gave it back its name');
   t.equal(await store.removeUntouched(digest, BEFORE), 'touched');
+});
+
+t.test('a removal that looked before the renewal and moved after it had found the blob', async (t) => {
+  const dir = tempDir(t);
+  const store = await openStore(t, dir);
+  const { futimes } = fs;
+  t.teardown(() => {
+    fs.futimes = futimes;
+  });
+  for (const unlinks of [true, false]) {
+    const { digest } = await oldBlob(store, dir);
+    const aside = path.join(dir, 'v1/removing', `${digest}.another-instance.8`);
+    // The other instance's steps at the one moment at which they would do harm.
+    const meanwhile = (fd: number, atime: TimeLike, mtime: TimeLike, done: NoParamCallback): void => {
+      fs.futimes = futimes;
+      renameSync(blobPath(dir, digest), aside);
+      futimes(fd, atime, mtime, (error) => {
+        if (unlinks) unlinkSync(aside);
+        done(error);
+      });
+    };
+    fs.futimes = Object.assign(meanwhile, { __promisify__: futimes.__promisify__ });
+    t.same(await store.renew([digest]), unlinks ? [digest] : []);
+    t.equal((await store.stat(digest)) === null, unlinks, 'it says what is');
+    if (!unlinks) unlinkSync(aside);
+    t.equal((await store.stat(digest)) === null, unlinks, 'also when the removal goes on');
+  }
 });
 
 t.test('the same bytes written by hundreds at once are one blob', async (t) => {

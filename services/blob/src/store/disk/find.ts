@@ -1,6 +1,7 @@
 import type { Directories } from './directories.ts';
-import { hasCode, link, orNull, readdir } from './files.ts';
+import { orNull, readdir } from './files.ts';
 import type { Layout } from './layout.ts';
+import { linkBack } from './owner.ts';
 
 const ROUNDS = 4;
 
@@ -31,13 +32,8 @@ export async function withBlob<T>(
 export async function bringBack(layout: Layout, directories: Directories, digest: string): Promise<boolean> {
   const aside = await asideOf(layout, digest);
   if (aside === null) return false;
-  try {
-    await link(aside, layout.blob(digest));
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return false;
-    if (!hasCode(error, 'EEXIST')) throw error;
-  }
-  await directories.sync(layout.inner(digest));
+  if (!(await linkBack(layout, directories, aside, digest))) return false;
+  await directories.publish(digest);
   return true;
 }
 

@@ -129,13 +129,31 @@ async function removeLeftovers(
 
 /** A fresh copy that took the place meanwhile is as good. The name aside goes only after the other is durable. */
 export async function putBack(layout: Layout, directories: Directories, aside: string, digest: string): Promise<void> {
-  try {
-    await link(aside, layout.blob(digest));
-  } catch (error) {
-    if (!hasCode(error, 'EEXIST', 'ENOENT')) throw error;
-  }
-  await directories.sync(layout.inner(digest));
+  if (!(await linkBack(layout, directories, aside, digest))) return;
+  await directories.publish(digest);
   await orNull(unlink(aside));
+}
+
+/** Gives a blob its name back beside the one it was moved to; false if there is nothing aside any more. */
+export async function linkBack(
+  layout: Layout,
+  directories: Directories,
+  aside: string,
+  digest: string,
+): Promise<boolean> {
+  for (let round = 0; round < 2; round++) {
+    await directories.make(digest);
+    try {
+      await link(aside, layout.blob(digest));
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'EEXIST')) return true;
+      if (!hasCode(error, 'ENOENT')) throw error;
+      // Either name may be what is missing: only with its folders made anew is it surely the one aside.
+      directories.forget(digest);
+    }
+  }
+  return false;
 }
 
 async function isAlive(folder: string, me: Identity): Promise<boolean> {

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { read, release } from './files.ts';
+import { closed, read } from './files.ts';
 
 const PIECE_BYTES = 512 * 1024;
 const SMALL_PIECE_BYTES = 64 * 1024;
@@ -62,7 +62,7 @@ export async function sendFile(fd: number, start: number, end: number, to: Writa
     }
   } finally {
     to.off('close', onClose);
-    release(fd);
+    void closed(fd);
     // A piece that a closed connection never gave back is not used again.
     for (const piece of free.splice(0)) givePiece(piece);
     largePieces -= inFlight;

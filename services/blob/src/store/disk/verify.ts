@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { fstat, open, read, release } from './files.ts';
+import { closed, fstat, open, read } from './files.ts';
 import { withBlob } from './find.ts';
 import type { Layout } from './layout.ts';
 
@@ -37,6 +37,6 @@ export async function rehash(
     return { intact: hash.digest('hex') === digest, ino };
   } finally {
     await reading.catch(() => undefined);
-    release(fd);
+    void closed(fd);
   }
 }

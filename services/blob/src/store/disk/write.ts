@@ -5,7 +5,7 @@ import { checkComplete, checkRunningSize, type Expectations } from '../../domain
 import { type Digests, Hashes } from '../../domain/hashes.ts';
 import type { PutOptions } from '../driver.ts';
 import type { Directories } from './directories.ts';
-import { all, closed, fdatasync, hasCode, open, orNull, rename, stat, unlink, writeAll } from './files.ts';
+import { all, closed, fdatasync, hasCode, open, orNull, release, rename, stat, unlink, writeAll } from './files.ts';
 import { Gather } from './gather.ts';
 import type { Layout } from './layout.ts';
 import type { Owner } from './owner.ts';
@@ -66,7 +66,7 @@ class Upload {
   #admittedBytes = 0;
   #chargedBytes = 0;
   #earlySync: Promise<void> | null = null;
-  #folder: Promise<void> | null = null;
+  #folder: Promise<boolean> | null = null;
   #digests: Digests | null = null;
   #placed = false;
 
@@ -108,14 +108,14 @@ class Upload {
   }
 
   async commit(): Promise<StoredBlob> {
-    const { layout, directories } = this.#parts;
+    const { directories } = this.#parts;
     if (this.#digests === null || this.#fd === null) throw appError('internal');
     const { sha256: digest, md5 } = this.#digests;
     await this.#earlySync;
-    const [existing] = await all(orNull(stat(layout.blob(digest))), this.#folder, fdatasync(this.#fd));
+    const [isNew] = await all(this.#isNew(digest), fdatasync(this.#fd));
     await this.#place(digest);
-    await directories.sync(layout.inner(digest));
-    return { digest, sizeBytes: this.#writtenBytes, created: existing === null, ...(md5 === undefined ? {} : { md5 }) };
+    await directories.publish(digest);
+    return { digest, sizeBytes: this.#writtenBytes, created: isNew, ...(md5 === undefined ? {} : { md5 }) };
   }
 
   /** Whatever happened: no descriptor, no temporary file and no promised space stays behind. */
@@ -128,8 +128,7 @@ class Upload {
     const fd = this.#fd;
     this.#fd = null;
     if (this.#placed) {
-      // Nothing is learned from closing a file that was synced.
-      void closed(fd);
+      release(fd);
       return;
     }
     // A descriptor must not be closed below a call that uses it: the number may be another file's by then.
@@ -142,7 +141,7 @@ class Upload {
   #complete(): void {
     this.#digests = this.#hashes.finish();
     checkComplete(this.#receivedBytes, this.#digests, this.#expected);
-    this.#folder = this.#parts.directories.ensure(this.#digests.sha256);
+    this.#folder = this.#parts.directories.make(this.#digests.sha256);
     this.#folder.catch(() => undefined);
   }
 
@@ -155,6 +154,11 @@ class Upload {
       await this.#parts.owner.restore();
       return await open(this.#temp, 'wx');
     }
+  }
+
+  async #isNew(digest: string): Promise<boolean> {
+    if (await this.#folder) return true;
+    return (await orNull(stat(this.#parts.layout.blob(digest)))) === null;
   }
 
   async #syncEarly(fd: number): Promise<void> {
@@ -173,7 +177,7 @@ class Upload {
       if (!hasCode(error, 'ENOENT')) throw error;
       // Somebody removed the folders above the blob while this process ran.
       directories.forget(digest);
-      await directories.ensure(digest);
+      await directories.make(digest);
       await rename(this.#temp, layout.blob(digest));
     }
     this.#placed = true;
