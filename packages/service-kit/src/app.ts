@@ -1,7 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-import type { Principal } from '@coffer/contracts';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, {
   type FastifyBaseLogger,
@@ -12,13 +10,12 @@ import fastify, {
   LogController,
   type RawServerDefault,
 } from 'fastify';
-import type { CallOptions } from './client.ts';
+import { REQUEST_ID_HEADER, refuseMalformed, sendProblem } from './answers.ts';
 import type { ServiceContext } from './context.ts';
-import { appError, toAppError, toProblem } from './errors.ts';
+import { appError } from './errors.ts';
 import { newId } from './ids.ts';
 import { allowedMethods } from './methods.ts';
-import { PRINCIPAL_HEADER, verifyPrincipal } from './principal.ts';
-import { rawProblem } from './raw-answers.ts';
+import { decorateRequests } from './request-decorators.ts';
 import { RequestLogger } from './request-logger.ts';
 import { RequestState } from './request-state.ts';
 import { childTraceparent } from './trace.ts';
@@ -32,29 +29,7 @@ export type App = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** The route's stable name, in logs and metrics. */
-    op?: string;
-  }
-  interface FastifyInstance {
-    /** True where callers must present the internal secret. */
-    readonly internal: boolean;
-  }
-  interface FastifyRequest {
-    /** The kit's own; undefined only for what the router refused before any hook. */
-    kit: RequestState | undefined;
-    readonly traceparent: string;
-    /** Who is asking: from the signed header (internal) or as set by the gateway. Throws `unauthorized` where nobody is. */
-    principal(): Principal;
-    setPrincipal(principal: Principal): void;
-    /** Options for calls made on behalf of this request: its id, trace, signal and principal. */
-    readonly call: CallOptions;
-  }
-}
-
 export const SECRET_HEADER = 'x-coffer-secret';
-export const REQUEST_ID_HEADER = 'x-request-id';
 // Nothing that could break a log line or be mistaken for markup.
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/;
 
@@ -97,7 +72,11 @@ export function createApp(
       return sendProblem(ctx, error, request, reply);
     },
     ...overrides,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES, ...(typeof http === 'object' ? http : {}) },
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      ...(typeof http === 'object' ? http : {}),
+    },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH, ...routerOptions },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
@@ -146,48 +125,9 @@ function limitBodyTime(app: App, bodyTimeoutMs: number): void {
   });
 }
 
-function decorateRequests(app: App, ctx: ServiceContext): void {
-  app.decorateRequest('kit', undefined);
-  app.decorateRequest('signal', {
-    getter(this: FastifyRequest) {
-      return stateOf(this).signal;
-    },
-  });
-  app.decorateRequest('traceparent', {
-    getter(this: FastifyRequest) {
-      return stateOf(this).traceparent;
-    },
-  });
-  app.decorateRequest('principal', function principal(this: FastifyRequest) {
-    const state = stateOf(this);
-    if (state.principal) return state.principal;
-    if (!app.internal) throw appError('unauthorized');
-    state.principal = verifyPrincipal(this.raw.headers[PRINCIPAL_HEADER], ctx.internalSecret);
-    return state.principal;
-  });
-  app.decorateRequest('setPrincipal', function setPrincipal(this: FastifyRequest, principal: Principal) {
-    stateOf(this).principal = principal;
-  });
-  app.decorateRequest('call', {
-    getter(this: FastifyRequest): CallOptions {
-      const { requestId, traceparent, signal, principal } = stateOf(this);
-      if (principal) return { requestId, traceparent, signal, principal };
-      if (app.internal && this.raw.headers[PRINCIPAL_HEADER] !== undefined) {
-        return { requestId, traceparent, signal, principal: this.principal() };
-      }
-      return { requestId, traceparent, signal };
-    },
-  });
-}
-
 function beginRequest(ctx: ServiceContext, request: FastifyRequest, reply: FastifyReply, op: string): RequestState {
   const { raw: req, id: requestId } = request;
   return new RequestState({ ctx, req, reply, requestId, traceparent: childTraceparent(req.headers.traceparent), op });
-}
-
-function stateOf(request: FastifyRequest): RequestState {
-  if (!request.kit) throw new Error('This request was refused before it began');
-  return request.kit;
 }
 
 function requestIdOf(req: IncomingMessage): string {
@@ -204,37 +144,4 @@ function mayPass(request: FastifyRequest, op: string, secret: Buffer): boolean {
   const bytes = Buffer.from(given);
   // That the length shows in the time is no loss: it is the same for everyone who reads how secrets are made.
   return bytes.length === secret.length && timingSafeEqual(bytes, secret);
-}
-
-function sendProblem(ctx: ServiceContext, e: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const error = request.kit?.clientGone ? appError('client_closed') : toAppError(e);
-  if (error.status >= 500 && error.code !== 'unavailable') {
-    const about = { err: error.cause ?? error, code: error.code, op: request.kit?.op, requestId: request.id };
-    ctx.logger.error(about, 'a request failed');
-  }
-  const { status, headers, body } = toProblem(error, request.id);
-  return reply
-    .code(status)
-    .headers(headers)
-    .header(REQUEST_ID_HEADER, request.id)
-    .header('content-type', 'application/problem+json')
-    .serializer(JSON.stringify)
-    .send(body);
-}
-
-/** What Node's parser refuses never becomes a request; the answer is written by hand. */
-function refuseMalformed(error: Error & { code?: string }, socket: Socket & { _httpMessage?: ServerResponse }): void {
-  // Node's own handler looks at the same: a second head in the midst of an answer would garble it.
-  if (error.code === 'ECONNRESET' || !socket.writable || socket._httpMessage?.headersSent) {
-    socket.destroy();
-    return;
-  }
-  const requestId = newId();
-  const refusal =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? appError('headers_too_large')
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? appError('request_timeout')
-        : appError('bad_request', 'The request is not valid HTTP');
-  socket.end(rawProblem(refusal, requestId));
 }

@@ -1,11 +1,12 @@
 import type { EventEnvelope } from '@coffer/contracts';
 import { appError } from './errors.ts';
-import { type ConsumeOptions, createEventStream } from './event-stream.ts';
+import type { ConsumeOptions } from './event-consumers.ts';
+import { createEventStream } from './event-stream.ts';
 import { createFleet, type Fleet, type Instance } from './fleet.ts';
 import type { Logger } from './logger.ts';
 import { linkNats, type NatsOptions } from './nats-link.ts';
 
-export type { ConsumeOptions } from './event-stream.ts';
+export type { ConsumeOptions } from './event-consumers.ts';
 export type { Instance } from './fleet.ts';
 
 /**

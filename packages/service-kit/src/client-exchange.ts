@@ -13,9 +13,13 @@ export type Outcome = 'unsent' | 'lost' | 'answered' | 'ended';
 
 /** One request and its answer. Plain handlers are used, not promises and streams per request: this is the hottest path. */
 export interface Exchange<T> {
-  readonly handler: Dispatcher.DispatchHandler;
+  readonly handler: ClientHandler;
   readonly result: Promise<T>;
   readonly outcome: Outcome;
+}
+
+export interface ClientHandler extends Dispatcher.DispatchHandler {
+  onResponseError(controller: Controller | undefined, error: Error): void;
 }
 
 export interface Opened {
@@ -35,7 +39,7 @@ const NEVER_SENT = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-abstract class BaseExchange<T> implements Exchange<T>, Dispatcher.DispatchHandler {
+abstract class BaseExchange<T> implements Exchange<T>, ClientHandler {
   readonly result: Promise<T>;
   outcome: Outcome = 'ended';
   protected resolve: (value: T) => void = () => {};
@@ -61,7 +65,7 @@ abstract class BaseExchange<T> implements Exchange<T>, Dispatcher.DispatchHandle
     signal.addEventListener('abort', this.#onAbort);
   }
 
-  get handler(): Dispatcher.DispatchHandler {
+  get handler(): ClientHandler {
     return this;
   }
 
@@ -85,7 +89,7 @@ abstract class BaseExchange<T> implements Exchange<T>, Dispatcher.DispatchHandle
     else this.succeed();
   }
 
-  onResponseError(_controller: Controller, error: Error & { code?: string }): void {
+  onResponseError(_controller: Controller | undefined, error: Error & { code?: string }): void {
     this.fail(error, NEVER_SENT.has(error.code ?? '') ? 'unsent' : 'lost');
   }
 
@@ -157,6 +161,8 @@ export class StreamExchange extends BaseExchange<Opened> {
         done(error);
       },
     });
+    // Whoever reads it hears of its end; until somebody does, an error must not bring the process down.
+    body.on('error', () => {});
     this.#body = body;
     const plain: Record<string, string> = {};
     for (const [name, value] of Object.entries(headers)) if (typeof value === 'string') plain[name] = value;
@@ -176,7 +182,7 @@ export class StreamExchange extends BaseExchange<Opened> {
     }
   }
 
-  override onResponseError(controller: Controller, error: Error): void {
+  override onResponseError(controller: Controller | undefined, error: Error): void {
     if (!this.#body) super.onResponseError(controller, error);
     else this.#body.destroy(appError('unavailable', 'A part of the service went away', { cause: error }));
   }

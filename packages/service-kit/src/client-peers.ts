@@ -32,7 +32,7 @@ export interface Peers {
   /** Waits for the first instance, at most this long (0: a default). */
   wait(timeoutMs: number, signal?: AbortSignal): Promise<Peer | undefined>;
   /** A connection to it failed: others are preferred for a while, and the bus is asked who is there. */
-  failed(peer: Peer, how: 'unsent' | 'lost'): void;
+  failed(peer: Peer): void;
 }
 
 export function createPeers(ctx: ServiceContext, service: string, fixed?: string): Peers {
@@ -133,10 +133,9 @@ export function createPeers(ctx: ServiceContext, service: string, fixed?: string
       signal?.throwIfAborted();
       return pick();
     },
-    failed: (peer, how) => {
+    failed: (peer) => {
       const own = known.get(peer.address);
-      if (own && (how === 'unsent' || current().length > 1)) doubt(own);
-      else if (!fixedList) fleet.refresh(service);
+      if (own) doubt(own);
     },
   };
 }

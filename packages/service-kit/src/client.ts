@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { BodyOf, Contract, Endpoint, ParamsOf, Principal, QueryOf, ResponseOf } from '@coffer/contracts';
-import { type Exchange, JsonExchange, type Opened, StreamExchange } from './client-exchange.ts';
+import type { Dispatcher } from 'undici';
+import { type ClientHandler, type Exchange, JsonExchange, type Opened, StreamExchange } from './client-exchange.ts';
 import { createPeers, type Peer } from './client-peers.ts';
 import type { ServiceContext } from './context.ts';
 import { type AppError, appError } from './errors.ts';
@@ -135,11 +136,11 @@ export function createClient<C extends Contract>(
       peer.inFlight++;
       try {
         const pool = streams ? peer.streams() : peer.calls();
-        pool.dispatch({ path, method: endpoint.method, headers, body: payload }, one.handler);
+        dispatch(pool, { path, method: endpoint.method, headers, body: payload }, one.handler);
         return await one.result;
       } catch (error) {
         if (one.outcome === 'answered' || one.outcome === 'ended') throw error;
-        peers.failed(peer, one.outcome);
+        peers.failed(peer);
         const again = !failed && (one.outcome === 'unsent' ? mayRepeat.unsent : mayRepeat.lost);
         const mapped = appError('unavailable', 'A part of the service is away', { cause: error });
         if (!again) throw mapped;
@@ -168,6 +169,15 @@ export function createClient<C extends Contract>(
       return exchange(plan, options, { unsent: true, lost: plan.endpoint.idempotent }, make, input, true);
     },
   };
+}
+
+function dispatch(pool: Dispatcher, request: Dispatcher.DispatchOptions, handler: ClientHandler): void {
+  try {
+    pool.dispatch(request, handler);
+  } catch (error) {
+    // Thrown before it began, as for a pool that closes: the exchange has to know, or its timer would fire later.
+    handler.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
+  }
 }
 
 function planOf(endpoint: Endpoint): Plan {

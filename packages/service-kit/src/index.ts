@@ -1,4 +1,5 @@
-export { type App, createApp, REQUEST_ID_HEADER, SECRET_HEADER } from './app.ts';
+export { REQUEST_ID_HEADER, rawProblem } from './answers.ts';
+export { type App, createApp, SECRET_HEADER } from './app.ts';
 export { type Batcher, createBatcher } from './batcher.ts';
 export type { Bus, ConsumeOptions, Instance } from './bus.ts';
 export { type CallInput, type CallOptions, type Client, createClient, type SendInput } from './client.ts';
@@ -22,7 +23,6 @@ export { createMetrics, type Metrics } from './metrics.ts';
 export { type ReadyChecks, registerOps } from './ops.ts';
 export { createOutbox, type Outbox, type OutboxPort } from './outbox.ts';
 export { PRINCIPAL_HEADER, signPrincipal, verifyPrincipal } from './principal.ts';
-export { rawProblem } from './raw-answers.ts';
 export type { RequestState } from './request-state.ts';
 export { type Handler, type HandlerInput, serve } from './serve.ts';
 export { createShutdown, type Shutdown, type ShutdownPhase } from './shutdown.ts';

@@ -30,7 +30,7 @@ export async function listen(
     });
   }
   ctx.shutdown.onPhase('drain', `listener ${url}`, () => drain(app, ctx));
-  process.send?.({ type: 'listening', url, ...(app.internal ? {} : { public: true }) });
+  if (process.connected) process.send?.({ type: 'listening', url, ...(app.internal ? {} : { public: true }) });
   return { url };
 }
 

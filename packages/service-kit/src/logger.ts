@@ -1,5 +1,6 @@
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
-import { build as pretty } from 'pino-pretty';
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
+import { prettyFactory } from 'pino-pretty';
+import { standardOutput } from './log-output.ts';
 
 export type { Logger } from 'pino';
 
@@ -42,14 +43,10 @@ export interface Loggers {
   flush: () => void;
 }
 
-/**
- * JSON lines on stdout. They are written in blocks, at the latest after 200 ms and at the end of the process: a write
- * per line would make every request wait for the log.
- */
+/** JSON lines on standard output, or lines for people, or to wherever `to` says. */
 export function createLoggers(o: LoggerOptions, to?: DestinationStream): Loggers {
-  const stdout =
-    to || o.pretty ? undefined : destination({ fd: 1, sync: false, minLength: 8_192, periodicFlush: 200 });
-  const stream: DestinationStream = to ?? stdout ?? pretty({ destination: 1, sync: true, singleLine: true });
+  const output = to ? undefined : standardOutput();
+  const stream = to ?? (o.pretty ? prettyStream() : standardOutput());
   const options = {
     level: o.level,
     base: { service: o.service, instance: o.instance },
@@ -60,14 +57,21 @@ export function createLoggers(o: LoggerOptions, to?: DestinationStream): Loggers
   return {
     logger: pino({ ...options, formatters: { level, log: record } }, stream),
     access: pino({ ...options, formatters: { level } }, stream),
-    flush: () => {
-      try {
-        stdout?.flushSync();
-      } catch {
-        // Not open yet, or stdout is gone: then nobody reads it.
-      }
+    flush: () => output?.flushSync(),
+  };
+}
+
+function prettyStream(): DestinationStream {
+  const { write, flushSync } = standardOutput();
+  const format = prettyFactory({ singleLine: true, colorize: process.stdout.isTTY });
+  const stream = {
+    write: (line: string) => {
+      write(format(line));
+      // A person is looking.
+      flushSync();
     },
   };
+  return stream;
 }
 
 /** The logger alone, for what is no service (launchers, tools). */

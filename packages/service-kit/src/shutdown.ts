@@ -85,7 +85,9 @@ export function endWithSignals(shutdown: Shutdown, logger: Logger, flush: () => 
     });
   };
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => begin(signal));
-  if (process.channel) process.on('disconnect', () => begin('the parent process is gone'));
+  process.on('disconnect', () => begin('the parent process is gone'));
+  // It may have died while this process was loading; without a parent to talk to, `connected` is undefined.
+  if (process.connected === false) setImmediate(() => begin('the parent process is gone'));
   // The state of the process is unknown after these: say why, and let the supervisor start a fresh one.
   const die = (what: string) => (error: unknown) => {
     logger.fatal({ err: error }, what);

@@ -6,6 +6,8 @@ import Type from 'typebox';
 import { type App, appError, createApp, createTestContext, newId, registerOps, signPrincipal } from '../src/index.ts';
 import { logSink, sleep, until } from './helpers.ts';
 
+t.setTimeout(180_000);
+
 const principal: Principal = { accountId: newId(), role: 'user', readOnly: false };
 
 async function start(t: Test, o: { internal?: boolean; bodyTimeoutMs?: number } = {}) {
@@ -13,7 +15,9 @@ async function start(t: Test, o: { internal?: boolean; bodyTimeoutMs?: number } 
   const ctx = createTestContext('test', {}, { log });
   const app = createApp(ctx, o);
   const aborted: string[] = [];
-  registerOps(app, ctx, { ready: { good: async () => {}, late: () => (lateCheck ? new Promise(() => {}) : Promise.resolve()) } });
+  registerOps(app, ctx, {
+    ready: { good: async () => {}, late: () => (lateCheck ? new Promise(() => {}) : Promise.resolve()) },
+  });
   addRoutes(app, aborted);
   const url = await app.listen({ port: 0, host: '127.0.0.1' });
   t.teardown(async () => {
@@ -24,7 +28,8 @@ async function start(t: Test, o: { internal?: boolean; bodyTimeoutMs?: number } 
   const secret = { 'x-coffer-secret': ctx.internalSecret };
   const get = (path: string, init: RequestInit = {}): Promise<Response> =>
     fetch(url + path, { ...init, headers: { ...(o.internal === false ? {} : secret), ...init.headers } });
-  const json = async (path: string, init?: RequestInit): Promise<Record<string, unknown>> => record(await (await get(path, init)).json());
+  const json = async (path: string, init?: RequestInit): Promise<Record<string, unknown>> =>
+    record(await (await get(path, init)).json());
   return { app, ctx, url, log, get, json, aborted, port: Number(new URL(url).port) };
 }
 let lateCheck = false;
@@ -35,22 +40,32 @@ function record(value: unknown): Record<string, unknown> {
 }
 
 function addRoutes(app: App, aborted: string[]): void {
-  const body = Type.Object({ count: Type.Integer(), name: Type.Optional(Type.String()) }, { additionalProperties: false });
+  const body = Type.Object(
+    { count: Type.Integer(), name: Type.Optional(Type.String()) },
+    { additionalProperties: false },
+  );
   app.post('/items', { config: { op: 'items.create' }, schema: { body } }, async (request) => {
     const { signal } = request;
     await sleep(20);
     return { count: request.body.count, aborted: signal.aborted };
   });
   const querystring = Type.Object({ limit: Type.Integer({ default: 5 }) }, { additionalProperties: false });
-  app.get('/items/:id', { config: { op: 'items.get' }, schema: { querystring, params: Type.Object({ id: Type.Integer() }) } }, async (r) => ({
-    ...r.query,
-    ...r.params,
-    traceparent: r.traceparent,
-    call: { ...r.call, signal: undefined },
-  }));
+  app.get(
+    '/items/:id',
+    { config: { op: 'items.get' }, schema: { querystring, params: Type.Object({ id: Type.Integer() }) } },
+    async (r) => ({
+      ...r.query,
+      ...r.params,
+      traceparent: r.traceparent,
+      call: { ...r.call, signal: undefined },
+    }),
+  );
   app.get('/me', { config: { op: 'me' } }, async (request) => request.principal());
   app.get('/broken', { config: { op: 'broken' } }, async (request) => {
-    request.log.warn({ password: 'hush', headers: { authorization: 'hush' }, deep: { refreshToken: 'hush' } }, 'about to break');
+    request.log.warn(
+      { password: 'hush', headers: { authorization: 'hush' }, deep: { refreshToken: 'hush' } },
+      'about to break',
+    );
     throw new Error('mongodb://secret@inside');
   });
   app.get('/limited', { config: { op: 'limited' } }, async () => {
@@ -74,7 +89,9 @@ t.test('an internal app requires the secret on everything but /healthz', async (
     }
   }
   t.equal((await get('/items/1')).status, 200);
-  const scrape = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${'test-secret-'.padEnd(40, 'x')}` } });
+  const scrape = await fetch(`${url}/metrics`, {
+    headers: { authorization: `Bearer ${'test-secret-'.padEnd(40, 'x')}` },
+  });
   t.equal(scrape.status, 200, 'Prometheus may send it as a bearer token');
 });
 
@@ -96,8 +113,18 @@ t.test('problems: 404, 405 with Allow, bad URL, bad bodies, queries and paramete
     ['/items', { method: 'POST', headers: json, body: '{"count":1,"extra":1}' }, 400, 'invalid_body'],
     ['/items', { method: 'POST', headers: json, body: '{"name":"x"}' }, 400, 'invalid_body'],
     ['/items', { method: 'POST', headers: json, body: '{"__proto__":{},"count":1}' }, 400, 'invalid_body'],
-    ['/items', { method: 'POST', headers: { 'content-type': 'text/xml' }, body: '<a/>' }, 415, 'unsupported_media_type'],
-    ['/items', { method: 'POST', headers: json, body: JSON.stringify({ count: 1, name: 'x'.repeat(9e6) }) }, 413, 'too_large'],
+    [
+      '/items',
+      { method: 'POST', headers: { 'content-type': 'text/xml' }, body: '<a/>' },
+      415,
+      'unsupported_media_type',
+    ],
+    [
+      '/items',
+      { method: 'POST', headers: json, body: JSON.stringify({ count: 1, name: 'x'.repeat(9e6) }) },
+      413,
+      'too_large',
+    ],
   ];
   for (const [path, init, status, code] of cases) {
     const answer = await get(path, init);
@@ -109,9 +136,15 @@ t.test('problems: 404, 405 with Allow, bad URL, bad bodies, queries and paramete
     t.ok(Array.isArray(problem.errors), name);
     if (status === 405) t.equal(answer.headers.get('allow'), 'GET');
   }
-  const unknown = record(await (await get('/items', { method: 'POST', headers: json, body: '{"count":1,"extra":1}' })).json());
+  const unknown = record(
+    await (await get('/items', { method: 'POST', headers: json, body: '{"count":1,"extra":1}' })).json(),
+  );
   t.same(unknown.errors, [{ path: '/extra', message: 'is not known here' }]);
-  t.match(await (await get('/items/1')).json(), { id: 1, limit: 5 }, 'queries and parameters are converted, defaults applied');
+  t.match(
+    await (await get('/items/1')).json(),
+    { id: 1, limit: 5 },
+    'queries and parameters are converted, defaults applied',
+  );
 });
 
 t.test('unknown errors say nothing of the inside; headers of known ones are sent', async (t) => {
@@ -119,7 +152,10 @@ t.test('unknown errors say nothing of the inside; headers of known ones are sent
   const broken = await get('/broken');
   t.equal(broken.status, 500);
   t.notMatch(await broken.text(), /mongodb|secret@/);
-  t.ok(log.lines.some((line) => line.msg === 'a request failed' && JSON.stringify(line).includes('mongodb')), 'the log says it');
+  t.ok(
+    log.lines.some((line) => line.msg === 'a request failed' && JSON.stringify(line).includes('mongodb')),
+    'the log says it',
+  );
   const limited = await get('/limited');
   t.equal(limited.headers.get('retry-after'), '7');
 });
@@ -128,7 +164,11 @@ t.test('secrets are redacted in logs, at any depth, and lines of a request carry
   const { get, log } = await start(t);
   await get('/broken', { headers: { 'x-request-id': 'request-0001' } });
   const line = log.lines.find((one) => one.msg === 'about to break');
-  t.match(line, { password: '[redacted]', headers: { authorization: '[redacted]' }, deep: { refreshToken: '[redacted]' } });
+  t.match(line, {
+    password: '[redacted]',
+    headers: { authorization: '[redacted]' },
+    deep: { refreshToken: '[redacted]' },
+  });
   t.equal(line?.requestId, 'request-0001');
   t.notMatch(JSON.stringify(log.lines), /hush/);
 });
@@ -143,7 +183,10 @@ t.test('request id and trace: taken over when they are well formed, made anew wh
   t.match(answer.call, { requestId: 'abc-DEF_1.23' });
   t.match(answer.traceparent, new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`));
   t.notMatch(String(answer.traceparent), /b{16}/, 'a span of its own');
-  for (const bad of [{ 'x-request-id': 'a b<script>', traceparent: 'nonsense' }, { traceparent: `00-${'0'.repeat(32)}-${'b'.repeat(16)}-01` }]) {
+  for (const bad of [
+    { 'x-request-id': 'a b<script>', traceparent: 'nonsense' },
+    { traceparent: `00-${'0'.repeat(32)}-${'b'.repeat(16)}-01` },
+  ]) {
     const other = await json('/items/1', { headers: bad });
     t.match(other.call, { requestId: /^[0-9a-f]{8}-[0-9a-f]{4}-7/ });
     t.match(other.traceparent, /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
@@ -171,7 +214,11 @@ t.test('one access line per request, with sizes, account and status', async (t) 
 
 t.test('the signal aborts when the client goes away, and only then; the line says so', async (t) => {
   const { get, log, aborted } = await start(t);
-  const posted = await get('/items', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"count":1}' });
+  const posted = await get('/items', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"count":1}',
+  });
   t.match(await posted.json(), { aborted: false }, 'not when the body was read');
   const client = new AbortController();
   const call = get('/forever', { signal: client.signal });
@@ -181,7 +228,10 @@ t.test('the signal aborts when the client goes away, and only then; the line say
   await until('abort', () => aborted.length === 1 && log.of('forever').length === 1);
   t.match(aborted[0], /AbortError/);
   t.match(log.of('forever'), [{ aborted: true, status: 499 }]);
-  t.notOk(log.lines.some((line) => line.msg === 'a request failed'), 'not an error of ours');
+  t.notOk(
+    log.lines.some((line) => line.msg === 'a request failed'),
+    'not an error of ours',
+  );
 });
 
 t.test('a principal is taken from its signed header only', async (t) => {
@@ -190,8 +240,16 @@ t.test('a principal is taken from its signed header only', async (t) => {
   t.same(await (await get('/me', { headers: { 'x-coffer-principal': good } })).json(), principal);
   const [payload = '', mac = ''] = good.split('.');
   const other = Buffer.from(JSON.stringify({ ...principal, role: 'operator' })).toString('base64url');
-  const forged = [`${other}.${mac}`, payload, `${payload}.`, `${payload}.${mac.slice(2)}`, 'x', signPrincipal({ ...principal }, 'y'.repeat(32))];
-  for (const header of forged) t.equal((await get('/me', { headers: { 'x-coffer-principal': header } })).status, 401, header.slice(-12));
+  const forged = [
+    `${other}.${mac}`,
+    payload,
+    `${payload}.`,
+    `${payload}.${mac.slice(2)}`,
+    'x',
+    signPrincipal({ ...principal }, 'y'.repeat(32)),
+  ];
+  for (const header of forged)
+    t.equal((await get('/me', { headers: { 'x-coffer-principal': header } })).status, 401, header.slice(-12));
   t.equal((await get('/me')).status, 401);
 });
 
@@ -237,7 +295,11 @@ t.test('what is no HTTP gets a problem too, and a slow body is given up', async 
     ['FOO / HTTP/1.1\r\nhost: a\r\n\r\n', '400', 'bad_request'],
     ['GET / HTTP/1.1\r\nhost: a\r\nbad header\r\n\r\n', '400', 'bad_request'],
     [`GET / HTTP/1.1\r\nhost: a\r\nx: ${'y'.repeat(40_000)}\r\n\r\n`, '431', 'headers_too_large'],
-    ['POST /items HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{', '408', 'request_timeout'],
+    [
+      'POST /items HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{',
+      '408',
+      'request_timeout',
+    ],
   ];
   for (const [text, status, code] of cases) {
     const answer = await raw(port, text);

@@ -17,7 +17,10 @@ t.test('what one turn adds goes together; what arrives in flight goes in the nex
   const second = [4, 5].map((i) => batcher.add(i));
   t.equal(batcher.size(), 2);
   t.same(await Promise.all([...first, ...second]), [2, 4, 6, 8, 10]);
-  t.same(batches, [[1, 2, 3], [4, 5]]);
+  t.same(batches, [
+    [1, 2, 3],
+    [4, 5],
+  ]);
   t.equal(batcher.size(), 0);
 });
 
@@ -59,7 +62,10 @@ t.test('each caller gets its own error; a failed batch fails its own items only'
     },
   });
   const first = await Promise.allSettled([1, 2, 3].map((i) => batcher.add(i)));
-  t.same(first.map((one) => one.status), ['fulfilled', 'rejected', 'fulfilled']);
+  t.same(
+    first.map((one) => one.status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  );
   t.match(first[1], { reason: { message: 'two' } });
   await t.rejects(batcher.add(4), { message: 'batch' });
   t.equal(await batcher.add(5), 5, 'it goes on after a failure');

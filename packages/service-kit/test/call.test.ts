@@ -16,6 +16,8 @@ import {
 } from '../src/index.ts';
 import { logSink, shopContract, sleep, until } from './helpers.ts';
 
+t.setTimeout(180_000);
+
 type Shop = typeof shopContract;
 
 async function start(t: Test) {
@@ -25,7 +27,8 @@ async function start(t: Test) {
   const seen: { aborted: number; received: number; calls: number } = { aborted: 0, received: 0, calls: 0 };
   serve(app, shopContract, 'get', async ({ params, query }, request) => {
     seen.calls++;
-    if (params.id === 'absent') throw appError('not_found', 'No such item', { errors: [{ path: '/id', message: 'is gone' }] });
+    if (params.id === 'absent')
+      throw appError('not_found', 'No such item', { errors: [{ path: '/id', message: 'is gone' }] });
     if (params.id === 'limited') throw appError('rate_limited', undefined, { headers: { 'retry-after': '9' } });
     if (params.id === 'who') return { id: request.principal().accountId, count: 0 };
     if (params.id === 'hang') {
@@ -88,7 +91,10 @@ t.test('errors come back as the same class, with their details', async (t) => {
   const error = await client.call('get', { params: { id: 'absent' } }).catch((e) => e);
   t.ok(error instanceof AppError && isAppError(error, 'not_found'));
   t.match(error, { status: 404, detail: 'No such item', errors: [{ path: '/id', message: 'is gone' }] });
-  await t.rejects(client.call('get', { params: { id: 'limited' } }), { code: 'rate_limited', headers: { 'retry-after': '9' } });
+  await t.rejects(client.call('get', { params: { id: 'limited' } }), {
+    code: 'rate_limited',
+    headers: { 'retry-after': '9' },
+  });
   await t.rejects(client.open('download', { query: { size: 'x' as unknown as number } }), { code: 'invalid_query' });
 });
 
@@ -96,7 +102,11 @@ t.test('request id, trace and principal go along', async (t) => {
   const { client, log } = await start(t);
   const principal = { accountId: newId(), role: 'operator', readOnly: true } as const;
   const traceparent = `00-${'c'.repeat(32)}-${'d'.repeat(16)}-01`;
-  const answer = await client.call('get', { params: { id: 'who' } }, { principal, requestId: 'request-77', traceparent });
+  const answer = await client.call(
+    'get',
+    { params: { id: 'who' } },
+    { principal, requestId: 'request-77', traceparent },
+  );
   t.equal(answer.id, principal.accountId);
   await until('line', () => log.of('items.get').length === 1);
   t.match(log.of('items.get'), [{ requestId: 'request-77', traceId: 'c'.repeat(32), accountId: principal.accountId }]);
@@ -138,6 +148,23 @@ t.test('bytes up: streams and buffers, with and without a length', async (t) => 
   await until('the other side sees it', () => seen.aborted === 1);
 });
 
+t.test('a refusal before the body was read comes back as itself, however large the body', async (t) => {
+  const { ctx } = await start(t);
+  const full = createApp(ctx);
+  serve(full, shopContract, 'upload', async () => {
+    throw appError('disk_full', 'No room');
+  });
+  const address = await full.listen({ port: 0, host: '127.0.0.1' });
+  t.teardown(async () => {
+    full.server.closeAllConnections();
+    await full.close();
+  });
+  const client = createClient(ctx, shopContract, { address });
+  for (const body of [Readable.from(chunks(3e7)), Buffer.alloc(3e7), Readable.from(chunks(10)), Buffer.alloc(10)]) {
+    await t.rejects(client.send('upload', { body }), { code: 'disk_full', detail: 'No room' });
+  }
+});
+
 t.test('a body that fails fails the call, and the other side', async (t) => {
   const { client, seen } = await start(t);
   const body = new Readable({ read() {} });
@@ -156,9 +183,8 @@ t.test('bytes down: whole, with their length, with backpressure and abort', asyn
   t.equal((await buffer(body)).length, 1_000_000);
   const caller = new AbortController();
   const large = await client.open('download', { query: { size: 1e9 } }, { signal: caller.signal });
-  const before = process.memoryUsage().arrayBuffers;
-  await sleep(200);
-  t.ok(process.memoryUsage().arrayBuffers - before < 64e6, 'an unread body does not fill the memory');
+  await sleep(300);
+  t.ok(large.body.readableLength < 2e6, 'an unread body does not fill the memory');
   caller.abort(new Error('enough'));
   await t.rejects(buffer(large.body), { message: 'enough' });
   await until('the other side sees it', () => seen.aborted === 1);
@@ -167,32 +193,35 @@ t.test('bytes down: whole, with their length, with backpressure and abort', asyn
   await until('destroying it ends it too', () => seen.aborted === 2);
 });
 
-t.test('idempotent calls are sent once more when the connection breaks, others and second breaks are not', async (t) => {
-  const { ctx } = await start(t);
-  let hits = 0;
-  let breaks = 1;
-  const server = createServer((request, response) => {
-    hits++;
-    request.resume();
-    if (breaks-- > 0) request.socket.destroy();
-    else response.setHeader('content-type', 'application/json').end('{"id":"ok","count":1}');
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => server.close());
-  const { port } = server.address() as AddressInfo;
-  const client = createClient(ctx, shopContract, { address: `http://127.0.0.1:${port}` });
-  t.same(await client.call('get', { params: { id: 'x' } }), { id: 'ok', count: 1 });
-  t.equal(hits, 2);
-  [hits, breaks] = [0, 1];
-  await t.rejects(client.call('create', { body: { count: 1 } }), { code: 'unavailable', status: 503 });
-  t.equal(hits, 1, 'it may have been done');
-  [hits, breaks] = [0, 9];
-  await t.rejects(client.call('get', { params: { id: 'x' } }), { code: 'unavailable' });
-  t.equal(hits, 2);
-  [hits, breaks] = [0, 1];
-  await t.rejects(client.send('upload', { body: Buffer.alloc(5) }), { code: 'unavailable' });
-  t.equal(hits, 1);
-});
+t.test(
+  'idempotent calls are sent once more when the connection breaks, others and second breaks are not',
+  async (t) => {
+    const { ctx } = await start(t);
+    let hits = 0;
+    let breaks = 1;
+    const server = createServer((request, response) => {
+      hits++;
+      request.resume();
+      if (breaks-- > 0) request.socket.destroy();
+      else response.setHeader('content-type', 'application/json').end('{"id":"ok","count":1}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.teardown(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const client = createClient(ctx, shopContract, { address: `http://127.0.0.1:${port}` });
+    t.same(await client.call('get', { params: { id: 'x' } }), { id: 'ok', count: 1 });
+    t.equal(hits, 2);
+    [hits, breaks] = [0, 1];
+    await t.rejects(client.call('create', { body: { count: 1 } }), { code: 'unavailable', status: 503 });
+    t.equal(hits, 1, 'it may have been done');
+    [hits, breaks] = [0, 9];
+    await t.rejects(client.call('get', { params: { id: 'x' } }), { code: 'unavailable' });
+    t.equal(hits, 2);
+    [hits, breaks] = [0, 1];
+    await t.rejects(client.send('upload', { body: Buffer.alloc(5) }), { code: 'unavailable' });
+    t.equal(hits, 1);
+  },
+);
 
 t.test('answers that are none of ours are upstream errors', async (t) => {
   const { ctx } = await start(t);

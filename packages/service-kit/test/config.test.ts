@@ -14,7 +14,13 @@ const Schema = Type.Object({
 const secret = 's'.repeat(32);
 
 t.test('strings become what the schema says, defaults fill the rest, and the result is frozen', (t) => {
-  const config = parseConfig(Schema, { INTERNAL_SECRET: secret, LIMIT: '7', LOG_PRETTY: 'true', RATIO: '0.5', OTHER: 'x' });
+  const config = parseConfig(Schema, {
+    INTERNAL_SECRET: secret,
+    LIMIT: '7',
+    LOG_PRETTY: 'true',
+    RATIO: '0.5',
+    OTHER: 'x',
+  });
   t.match(config, { LIMIT: 7, LOG_PRETTY: true, RATIO: 0.5, SWITCH: 'on', SERVICE_HOST: '127.0.0.1', SERVICE_PORT: 0 });
   t.notOk('OTHER' in config, 'only the names of the schema are read');
   t.throws(() => Object.assign(config, { LIMIT: 1 }));
@@ -28,7 +34,14 @@ t.test('an empty string is an unset value', (t) => {
 });
 
 t.test('every bad value is reported at once, with its rule and without secrets', (t) => {
-  const bad = { LIMIT: 'many', SWITCH: 'maybe', KEY: 'hush', NATS_PREFIX: 'a.b', SERVICE_PORT: '70000', LOG_PRETTY: 'yes' };
+  const bad = {
+    LIMIT: 'many',
+    SWITCH: 'maybe',
+    KEY: 'hush',
+    NATS_PREFIX: 'a.b',
+    SERVICE_PORT: '70000',
+    LOG_PRETTY: 'yes',
+  };
   let error: unknown;
   try {
     parseConfig(Schema, bad);
@@ -55,7 +68,10 @@ t.test('a start with a bad configuration prints the list and exits 1', (t) => {
     env: { PATH: process.env.PATH ?? '' },
   });
   t.equal(status, 1);
-  t.match(stderr, /SERVICE_PORT must be integer[\s\S]*INTERNAL_SECRET is required|INTERNAL_SECRET is required[\s\S]*SERVICE_PORT/);
+  t.match(
+    stderr,
+    /SERVICE_PORT must be integer[\s\S]*INTERNAL_SECRET is required|INTERNAL_SECRET is required[\s\S]*SERVICE_PORT/,
+  );
   t.match(stderr, /LOG_LEVEL must be one of/);
   t.notMatch(stdout, /started/);
   t.end();

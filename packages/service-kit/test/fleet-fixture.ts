@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import { finished } from 'node:stream/promises';
 
 export interface ShopProcess {
   readonly child: ChildProcess;
@@ -31,7 +32,11 @@ export async function startShop(env: Record<string, string>): Promise<ShopProces
     if (message.type === 'listening') url.resolve(message.url ?? '');
     if (message.type === 'phase') phases.push(message.phase ?? '');
   });
-  const exited = once(child, 'close').then(([code]) => (typeof code === 'number' ? code : null));
+  // Not `close`, which never comes after a disconnect.
+  const exited = once(child, 'exit').then(async ([code]) => {
+    await Promise.all([child.stdout, child.stderr].map((stream) => stream && finished(stream).catch(() => {})));
+    return typeof code === 'number' ? code : null;
+  });
   void exited.then((code) => url.reject(new Error(`ended with ${code}: ${output}`)));
   return { child, pid: child.pid ?? 0, url: await url.promise, phases, output: () => output, exited };
 }

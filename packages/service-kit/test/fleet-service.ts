@@ -12,7 +12,7 @@ serve(app, shopContract, 'get', async ({ params }) => {
 serve(app, shopContract, 'create', async ({ body }) => ({ id: ctx.instance, count: body.count }));
 for (const phase of ['leave', 'drain', 'queues', 'connections'] as const) {
   ctx.shutdown.onPhase(phase, 'told', () => {
-    process.send?.({ type: 'phase', phase });
+    if (process.connected) process.send?.({ type: 'phase', phase });
     if (process.env.FAIL_PHASE === phase) throw new Error('as the test asked');
     return process.env.HANG_PHASE === phase ? new Promise<void>(() => {}) : undefined;
   });

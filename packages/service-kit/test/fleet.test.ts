@@ -1,7 +1,10 @@
+import { connect } from 'nats';
 import t, { type Test } from 'tap';
 import { createClient, createTestContext } from '../src/index.ts';
 import { type ShopProcess, startShop } from './fleet-fixture.ts';
 import { engineUrl, removeStream, shopContract, sleep, uniquePrefix, until, wireTo } from './helpers.ts';
+
+t.setTimeout(180_000);
 
 async function start(t: Test, natsUrl = engineUrl('NATS_URL')) {
   const prefix = uniquePrefix();
@@ -56,6 +59,31 @@ t.test('two instances share the work; prefixes keep fleets apart', async (t) => 
   });
 });
 
+t.test('who joins and who leaves says so, and is believed at once', async (t) => {
+  const { ctx, launch, ask, prefix } = await start(t);
+  const nc = await connect({ servers: engineUrl('NATS_URL') });
+  t.teardown(() => nc.close());
+  const heard: { subject: string; data: unknown }[] = [];
+  nc.subscribe(`${prefix}coffer-fleet.*`, {
+    callback: (_error, message) => heard.push({ subject: message.subject.slice(prefix.length), data: message.json() }),
+  });
+  await nc.flush();
+  const one = await launch();
+  await ask();
+  await until('joined', () => heard.length > 0);
+  t.match(heard, [{ subject: 'coffer-fleet.joined', data: { service: 'shop', address: one.url, version: String } }]);
+  const ghost = { service: 'shop', instance: 'ghost', version: '0.0.0', address: 'http://127.0.0.1:1' };
+  const known = (): boolean => ctx.bus.discover('shop').some((info) => info.instance === 'ghost');
+  nc.publish(`${prefix}coffer-fleet.joined`, JSON.stringify(ghost));
+  // No poll finds it, for it is not registered.
+  await until('known', known, 1000);
+  nc.publish(`${prefix}coffer-fleet.left`, JSON.stringify(ghost));
+  await until('forgotten', () => !known(), 1000);
+  one.child.kill('SIGTERM');
+  await until('left', () => heard.some(({ subject }) => subject === 'coffer-fleet.left' && heard.length === 4));
+  t.match(heard.at(-1), { data: { address: one.url } });
+});
+
 t.test('a killed instance is left at once, and its successor found at once', async (t) => {
   const { launch, ask, client } = await start(t);
   const first = await launch();
@@ -64,7 +92,10 @@ t.test('a killed instance is left at once, and its successor found at once', asy
   second.child.kill('SIGKILL');
   await second.exited;
   const answers = await Promise.all(Array.from({ length: 50 }, () => ask()));
-  t.ok(answers.every((one) => one.count === first.pid), 'no call fails: it goes to the other one');
+  t.ok(
+    answers.every((one) => one.count === first.pid),
+    'no call fails: it goes to the other one',
+  );
   const created = await Promise.all(Array.from({ length: 20 }, () => client.call('create', { body: { count: 1 } })));
   t.equal(created.length, 20, 'nor one that is not idempotent, for nothing was sent');
   first.child.kill('SIGKILL');
@@ -72,7 +103,11 @@ t.test('a killed instance is left at once, and its successor found at once', asy
   await t.rejects(ask('x', 1000), { code: 'unavailable' });
   const third = await launch();
   const before = performance.now();
-  await until('the new one answers', async () => (await ask('x', 1000).catch(() => ({ count: 0 }))).count === third.pid, 3000);
+  await until(
+    'the new one answers',
+    async () => (await ask('x', 1000).catch(() => ({ count: 0 }))).count === third.pid,
+    3000,
+  );
   t.ok(performance.now() - before < 1500);
 });
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { type Contract, contract } from '@coffer/contracts';
 import { connect } from 'nats';
 import Type from 'typebox';
@@ -25,7 +25,11 @@ export async function removeStream(prefix: string): Promise<void> {
 }
 
 /** Resolves when the condition holds; rejects after the time. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 10_000,
+): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
@@ -126,7 +130,11 @@ export const shopContract = contract({
 } as const satisfies Contract);
 
 /** Collects log lines as objects. */
-export function logSink(): { write(line: string): void; lines: Record<string, unknown>[]; of(op: string): Record<string, unknown>[] } {
+export function logSink(): {
+  write(line: string): void;
+  lines: Record<string, unknown>[];
+  of(op: string): Record<string, unknown>[];
+} {
   const lines: Record<string, unknown>[] = [];
   return {
     lines,

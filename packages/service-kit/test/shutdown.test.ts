@@ -1,8 +1,11 @@
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
 import t, { type Test } from 'tap';
 import { createShutdown, createTestContext } from '../src/index.ts';
 import { type ShopProcess, startShop } from './fleet-fixture.ts';
 import { sleep, until } from './helpers.ts';
 
+t.setTimeout(180_000);
 const PHASES = ['leave', 'drain', 'queues', 'connections'];
 const NO_NATS = { NATS_URL: 'nats://127.0.0.1:1' };
 
@@ -13,6 +16,14 @@ async function shop(t: Test, env: Record<string, string> = {}): Promise<ShopProc
     await one.exited;
   });
   return one;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 function slowCall(url: string): Promise<Response> {
@@ -38,7 +49,10 @@ t.test('phases run in order, each with a deadline; failures are collected and st
   t.equal(shutdown.run('again'), first, 'it runs once');
   await first;
   t.same(seen, ['leave', 'drain', 'queues true', 'connections']);
-  t.same(shutdown.errors.map((e) => e.message).sort(), ['drain: hanging failed at shutdown', 'leave: broken failed at shutdown']);
+  t.same(shutdown.errors.map((e) => e.message).sort(), [
+    'drain: hanging failed at shutdown',
+    'leave: broken failed at shutdown',
+  ]);
 });
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
@@ -62,6 +76,22 @@ t.test('the loss of the parent process ends it as well', async (t) => {
   one.child.disconnect();
   t.equal(await one.exited, 0);
 });
+
+for (const when of ['while the service still starts', 'when it listens, and nobody reads its output any more']) {
+  t.test(`a parent that dies ${when} leaves no orphan`, async (t) => {
+    const entry = path.join(import.meta.dirname, 'fleet-service.ts');
+    const parent = `const { fork } = require('node:child_process');
+      const child = fork(${JSON.stringify(entry)}, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
+      const die = () => process.stdout.write(String(child.pid), () => process.exit());
+      ${when.includes('starts') ? 'die()' : "child.once('message', die)"};`;
+    const env = { PATH: process.env.PATH ?? '', INTERNAL_SECRET: 'test-secret-'.padEnd(40, 'x'), ...NO_NATS };
+    const { stdout } = spawnSync(process.execPath, ['-e', parent], { env, encoding: 'utf8' });
+    const pid = Number(stdout);
+    t.ok(pid > 0);
+    t.teardown(() => isAlive(pid) && process.kill(pid, 'SIGKILL'));
+    await until('gone', () => !isAlive(pid), 20_000);
+  });
+}
 
 t.test('a failed step is logged and makes the exit code 1', async (t) => {
   const one = await shop(t, { FAIL_PHASE: 'queues' });

@@ -1,6 +1,9 @@
 import t from 'tap';
 import { as, newAddress, operator, outcome, password, startAuth, tally, uniqueName, until } from './service.ts';
 
+// Two cores may be shared with much else.
+t.setTimeout(120_000);
+
 const auth = await startAuth(t);
 const { client } = auth;
 const nobody = '01900000-0000-7000-8000-00000000dead';

@@ -1,6 +1,9 @@
 import t from 'tap';
 import { as, outcome, startAuth, tally, uniqueName } from './service.ts';
 
+// Two cores may be shared with much else.
+t.setTimeout(120_000);
+
 const auth = await startAuth(t);
 const { client } = auth;
 

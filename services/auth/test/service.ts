@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:net';
 import { type Account, authContract, type Principal, type Session } from '@coffer/contracts';
 import {
   type CallOptions,
@@ -114,6 +115,15 @@ export function as(account: { id: string; role?: 'user' | 'operator' }, more: Pa
 }
 
 export const operator = as({ id: '01900000-0000-7000-8000-000000000000', role: 'operator' });
+
+/** A port of 127.0.0.1 where nobody listens. */
+export async function deadPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address ? address.port : 1;
+}
 
 /** Asks again every 20 ms until it is so; fails after `timeoutMs`. Errors on the way count as not yet. */
 export async function until(ask: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {

@@ -5,6 +5,9 @@ import { createSealing } from '../src/store/sealing.ts';
 import { createSigningKeys } from '../src/store/signing-keys.ts';
 import { ownSpace } from './service.ts';
 
+// Two cores may be shared with much else.
+t.setTimeout(120_000);
+
 const dayMs = 24 * 3_600_000;
 const logger = { info: () => {}, warn: () => {} };
 const keyEncryptionKey = randomBytes(32);
