@@ -20,6 +20,7 @@ export async function runChecks(root: string, onResult: (result: CheckResult) =>
     ['format and lint', bin(root, 'biome'), ['check', '--error-on-warnings', '.']],
     ['walls', node, ['scripts/walls.ts']],
     ['leftovers', node, ['scripts/leftovers.ts']],
+    ['configuration in README', node, ['scripts/config-table.ts', '--check']],
   ];
   const results: CheckResult[] = [];
   for (const [name, file, args] of commands) {
