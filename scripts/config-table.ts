@@ -18,6 +18,7 @@ interface Property {
 }
 
 interface Row extends Property {
+  readonly name: string;
   readonly required: boolean;
   readonly services: string[];
 }
@@ -27,33 +28,40 @@ function isObjectSchema(value: unknown): value is { properties: Record<string, P
   return typeof value === 'object' && value !== null && 'properties' in value;
 }
 
-async function rows(): Promise<Map<string, Row>> {
+async function rows(): Promise<Row[]> {
   const found = new Map<string, Row>();
   for (const service of SERVICES) {
     const file = pathToFileURL(path.join(root, 'services', service, 'src/config.ts')).href;
     const { ConfigSchema: schema }: { ConfigSchema?: unknown } = await import(file);
     if (!isObjectSchema(schema)) throw new Error(`${file} exports no ConfigSchema`);
     for (const [name, property] of Object.entries(schema.properties)) {
-      const known = found.get(name);
+      // One row for all services that mean the same by a name, defaults included.
+      const key = JSON.stringify([name, property.default ?? null]);
+      const known = found.get(key);
       if (known) known.services.push(service);
       else {
         const required = property.default === undefined && (schema.required ?? []).includes(name);
-        found.set(name, { ...property, required, services: [service] });
+        found.set(key, { ...property, name, required, services: [service] });
       }
     }
   }
-  return found;
+  return [...found.values()];
 }
 
-function table(all: Map<string, Row>): string {
+function table(all: readonly Row[]): string {
   const lines = ['| variable | services | default | what it is |', '|---|---|---|---|'];
-  for (const [name, row] of all) {
+  for (const row of all) {
     const services = row.services.length === SERVICES.length ? 'all' : row.services.join(', ');
-    const standard = row.required ? 'required' : row.default === undefined ? '' : `\`${String(row.default)}\``;
+    const standard = row.required ? 'required' : defaultOf(row);
     const text = (row.description ?? '').replaceAll('|', '\\|').replaceAll('\n', ' ');
-    lines.push(`| \`${name}\` | ${services} | ${standard} | ${text}${row.secret ? ' (secret)' : ''} |`);
+    lines.push(`| \`${row.name}\` | ${services} | ${standard} | ${text}${row.secret ? ' (secret)' : ''} |`);
   }
   return lines.join('\n');
+}
+
+function defaultOf({ default: value }: Row): string {
+  if (value === undefined) return '';
+  return value === '' ? 'empty' : `\`${String(value)}\``;
 }
 
 const readme = path.join(root, 'README.md');
