@@ -4,8 +4,9 @@ import { type App, serve } from '@coffer/service-kit';
 import { announcedSize } from '../domain/expectations.ts';
 import type { BlobDriver } from '../store/driver.ts';
 
-const LINGER_BYTES = 1024 * 1024;
-const LINGER_MS = 2_000;
+// The senders are the other services, which stop as soon as they have read the answer; on a busy machine they send much until then.
+const LINGER_BYTES = 256 * 1024 * 1024;
+const LINGER_MS = 5_000;
 const LOOK_EVERY_MS = 25;
 
 export function putRoutes(app: App, { store }: { store: BlobDriver }): void {
