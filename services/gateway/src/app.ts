@@ -3,15 +3,17 @@ import cors from '@fastify/cors';
 import { authenticate, challengeRefused } from './auth/authenticate.ts';
 import { type Config, listOf } from './config.ts';
 import type { App, Gateway } from './gateway.ts';
+import { takeJson } from './json.ts';
 import { describeApi, serveDocs } from './openapi.ts';
 import { limitAccounts, limitAddresses } from './rate-limits.ts';
 import { healthRoutes } from './routes/health.ts';
 import { meRoutes, newAccountRoute } from './routes/v1/accounts.ts';
 import { adminRoutes } from './routes/v1/admin.ts';
+import { childrenRoute, newChildRoute } from './routes/v1/children.ts';
 import { contentReadRoutes, contentWriteRoutes } from './routes/v1/content.ts';
 import { fileReadRoutes, fileWriteRoute } from './routes/v1/files.ts';
 import { keyRoutes } from './routes/v1/keys.ts';
-import { newChildRoute, nodeRoutes } from './routes/v1/nodes.ts';
+import { nodeRoutes } from './routes/v1/nodes.ts';
 import { searchRoute } from './routes/v1/search.ts';
 import { loginRoutes, sessionRoutes } from './routes/v1/sessions.ts';
 import { trashRoutes } from './routes/v1/trash.ts';
@@ -19,10 +21,12 @@ import { usageRoute } from './routes/v1/usage.ts';
 import { versionRoutes } from './routes/v1/versions.ts';
 import { welcomeRoute } from './routes/welcome.ts';
 import { handleExpectations } from './uploads/expect.ts';
-import { refuseLongTargets, refuseSlowBodies } from './uploads/limits.ts';
+import { refuseOddTargets, refuseSlowBodies } from './uploads/limits.ts';
 import { lingerOnRefusal } from './uploads/linger.ts';
 
 const JSON_LIMIT_BYTES = 1024 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
+const HEADERS_TIMEOUT_MS = 15_000;
 
 /** The public app; it does not listen yet. */
 export async function createGatewayApp(
@@ -37,12 +41,14 @@ export async function createGatewayApp(
     fastify: {
       bodyLimit: JSON_LIMIT_BYTES,
       exposeHeadRoutes: true,
+      // The host header is asked for below: Node's own refusal is no problem document.
+      ...{ http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false } },
       ...(proxies.length > 0 && { trustProxy: proxies }),
     },
   });
-  app.removeContentTypeParser('text/plain');
+  takeJson(app);
   handleExpectations(app);
-  refuseLongTargets(app);
+  refuseOddTargets(app);
   refuseSlowBodies(app, config.BODY_IDLE_SECONDS * 1000);
   challengeRefused(app);
   lingerOnRefusal(app);
@@ -81,6 +87,7 @@ const CLOSED = [
   keyRoutes,
   usageRoute,
   nodeRoutes,
+  childrenRoute,
   contentReadRoutes,
   fileReadRoutes,
   trashRoutes,

@@ -36,8 +36,9 @@ export const ConfigSchema = Type.Object({
   }),
   BLOB_CACHE_BYTES: Type.Integer({
     minimum: 0,
-    default: 16_777_216,
-    description: 'Memory for small stored bytes that were read or written lately',
+    maximum: 1_073_741_824,
+    default: 33_554_432,
+    description: 'Memory for small stored bytes that were read lately; 0 keeps none',
   }),
 });
 export type Config = Static<typeof ConfigSchema>;

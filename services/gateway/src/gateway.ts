@@ -4,6 +4,7 @@ import type { ApiKeyVerifier } from './auth/api-keys.ts';
 import type { TokenVerifier } from './auth/tokens.ts';
 import type { Config } from './config.ts';
 import type { NodeReader } from './downloads/node-reader.ts';
+import type { SmallBlobs } from './downloads/small-blobs.ts';
 import type { LeaveBook } from './uploads/leave.ts';
 
 export type { App };
@@ -18,5 +19,6 @@ export interface Gateway {
   readonly tokens: TokenVerifier;
   readonly apiKeys: ApiKeyVerifier;
   readonly nodes: NodeReader;
+  readonly smallBlobs: SmallBlobs;
   readonly leave: LeaveBook;
 }

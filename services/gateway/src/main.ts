@@ -7,6 +7,7 @@ import { createTokenVerifier } from './auth/tokens.ts';
 import { watchRevocations } from './auth/watch-revocations.ts';
 import { readConfig } from './config.ts';
 import { createNodeReader } from './downloads/node-reader.ts';
+import { createSmallBlobs } from './downloads/small-blobs.ts';
 import { readyChecks } from './routes/health.ts';
 import { createLeaveBook } from './uploads/leave.ts';
 
@@ -41,7 +42,9 @@ const gateway = {
   apiKeys,
   nodes: createNodeReader(metadata),
   leave: createLeaveBook(),
+  smallBlobs: createSmallBlobs(config.BLOB_CACHE_BYTES),
 };
+ctx.metrics.gauge('small_blobs_bytes', 'Memory for small blobs that were read lately', gateway.smallBlobs.sizeBytes);
 const ready = readyChecks(ctx);
 const isReady = async (): Promise<boolean> => {
   if (ctx.shutdown.signal.aborted) return false;

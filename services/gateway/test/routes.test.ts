@@ -271,7 +271,10 @@ t.test('lists, copies, trash, search, usage', async (t) => {
     { name: 'b copy', parentId: folder.id, sha256: file.sha256 },
     'into the same folder unless told otherwise',
   );
-  t.equal((await client.request('POST', `/v1/nodes/${file.id}/copy`, { json: {} })).problem().code, 'name_taken');
+  t.equal(
+    (await client.request('POST', `/v1/nodes/${file.id}/copy`, { json: { name: 'a' } })).problem().code,
+    'name_taken',
+  );
   const tree = await client.copy(folder.id, { parentId: 'root', name: 'many too' });
   t.equal((await client.children(tree.id)).items.length, names.length + 1);
 

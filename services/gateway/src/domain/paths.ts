@@ -30,7 +30,7 @@ export function parsePath(raw: string): FilePath {
   return { names: segments.map(decodeName), folder };
 }
 
-/** One percent-encoded name. Bytes above ASCII that came unencoded, as curl sends them, count as they are. */
+/** One percent-encoded name. */
 export function decodeName(segment: string): string {
   const name = isPlain(segment) ? segment : decodeBytes(segment);
   checkName(name);
@@ -47,7 +47,6 @@ function decodeBytes(segment: string): string {
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
   try {
-    // Node gives the request target as latin1: one character a byte.
     return utf8.decode(Buffer.from(latin1, 'latin1'));
   } catch {
     throw appError('bad_request', 'The path is not UTF-8');

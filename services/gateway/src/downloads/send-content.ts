@@ -7,6 +7,7 @@ import { contentDisposition } from '../domain/disposition.ts';
 import { CONTENT_POLICY, isSafeInline } from '../domain/media.ts';
 import { type ByteRange, parseRange, type Slice, slicesOf } from '../domain/ranges.ts';
 import type { Gateway } from '../gateway.ts';
+import { watchMemory } from '../transfer-memory.ts';
 
 /** Answers up to this size are sent from memory: a stream costs more than they weigh. */
 const SMALL_BYTES = 64 * 1024;
@@ -72,10 +73,22 @@ async function openSlices(
 ): Promise<Buffer | Readable> {
   const [first, ...rest] = slices;
   if (first === undefined) return Buffer.alloc(0);
+  const isSmall = lengthBytes <= SMALL_BYTES && rest.length === 0;
+  const kept = isSmall ? gateway.smallBlobs.get(first) : undefined;
+  if (kept !== undefined) return kept;
   const head = await openSlice(gateway, request, first);
-  if (lengthBytes <= SMALL_BYTES && rest.length === 0) return await readWhole(head, lengthBytes);
-  if (rest.length === 0) return head;
-  return Readable.from(concatenated(gateway, request, head, rest), { objectMode: false, highWaterMark: 256 * 1024 });
+  if (isSmall) {
+    const bytes = await readWhole(head, lengthBytes);
+    // A part of a blob does not hash to its name and is not kept.
+    if (first.offset === 0) gateway.smallBlobs.keep(first.digest, bytes);
+    return bytes;
+  }
+  const body =
+    rest.length === 0
+      ? head
+      : Readable.from(concatenated(gateway, request, head, rest), { objectMode: false, highWaterMark: 256 * 1024 });
+  watchMemory(body);
+  return body;
 }
 
 async function* concatenated(

@@ -32,6 +32,8 @@ export class UploadBody extends Readable {
     raw.on('end', this.#onEnd);
     raw.on('close', this.#onClose);
     raw.pause();
+    // Its `close` has been and will not come again.
+    if (raw.destroyed) this.destroy(appError('client_closed'));
   }
 
   /** The first bytes, as far as they have come by. */

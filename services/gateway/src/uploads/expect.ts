@@ -28,12 +28,13 @@ export function handleExpectations(app: FastifyInstance): void {
     else done();
   });
   app.addHook('preParsing', (request, reply, payload, done) => {
-    if (request.headers.expect !== undefined && !continuesLater(request)) letContinue(request, reply);
+    if (request.headers.expect !== undefined && !request.is404 && !continuesLater(request)) letContinue(request, reply);
     done(null, payload);
   });
 }
 
-function continuesLater({ routeOptions, headers }: FastifyRequest): boolean {
+/** Whether the route's own handler takes the body as it comes. */
+export function continuesLater({ routeOptions, headers }: FastifyRequest): boolean {
   const { continueLater } = routeOptions.config;
   return continueLater === true || (continueLater === 'forms' && /^multipart\//i.test(headers['content-type'] ?? ''));
 }

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { NodeRecord } from '@coffer/contracts';
-import { appError, newId } from '@coffer/service-kit';
+import { appError, isAppError, newId } from '@coffer/service-kit';
 import { Busboy, type BusboyHeaders } from '@fastify/busboy';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idempotencyOf } from '../domain/fingerprints.ts';
@@ -10,9 +10,10 @@ import { statedType } from '../domain/media.ts';
 import { checkName } from '../domain/paths.ts';
 import type { Gateway } from '../gateway.ts';
 import { UploadBody } from './body.ts';
+import { commit } from './commit.ts';
 import { isAwaitingContinue, letContinue } from './expect.ts';
 import { sniffType } from './sniff.ts';
-import { askLeave, commit, storeStream } from './upload.ts';
+import { askLeave, storeStream } from './upload.ts';
 
 const FILE = 'file';
 const LIMITS = {
@@ -73,8 +74,12 @@ async function readForm(gateway: Gateway, request: FastifyRequest, parentId: str
   const body = new UploadBody(request.raw, periodMs);
   let part: Readable | undefined;
   let storing: Promise<void> | undefined;
+  const stop = new AbortController();
+  let refusal: Error | undefined;
   const refuse = (error: Error): void => {
-    body.destroy(error);
+    refusal ??= error;
+    // Both ends: the body may be read to its end already while the parser waits for a part that nobody takes.
+    stop.abort();
   };
 
   const takeFile = async (
@@ -100,7 +105,8 @@ async function readForm(gateway: Gateway, request: FastifyRequest, parentId: str
   };
 
   parser.on('file', (_field, stream, fileName: string | undefined, _encoding, mime) => {
-    stream.on('error', refuse);
+    // A part that breaks off: the parser says so too, and ends the form.
+    stream.on('error', () => {});
     if (part !== undefined) {
       stream.resume();
       refuse(
@@ -117,7 +123,11 @@ async function readForm(gateway: Gateway, request: FastifyRequest, parentId: str
       (bytes) => {
         form.file = { ...bytes, name: fileName ?? '', mime: stated ?? '' };
       },
-      (error: unknown) => refuse(error instanceof Error ? error : appError('internal', undefined, { cause: error })),
+      (error: unknown) => {
+        // The part broke off with the form, which knows the reason.
+        if (isAppError(error, 'client_closed')) return;
+        refuse(error instanceof Error ? error : appError('internal', undefined, { cause: error }));
+      },
     );
   });
   parser.on('field', (field, value, _nameTruncated, truncated) => {
@@ -132,14 +142,16 @@ async function readForm(gateway: Gateway, request: FastifyRequest, parentId: str
   }
 
   try {
-    await pipeline(body, parser);
+    await pipeline(body, parser, { signal: stop.signal });
     await storing;
-    if (body.errored !== null) throw body.errored;
+    if (refusal !== undefined) throw refusal;
     return form;
   } catch (error) {
     part?.destroy();
     await storing;
-    throw body.errored ?? appError('invalid_body', 'The form is malformed', { cause: error });
+    if (refusal !== undefined) throw refusal;
+    if (isAppError(body.errored)) throw body.errored;
+    throw appError('invalid_body', 'The form is malformed', { cause: error });
   } finally {
     body.destroy();
   }

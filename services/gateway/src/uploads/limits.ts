@@ -1,12 +1,19 @@
 import { appError } from '@coffer/service-kit';
 import type { FastifyInstance } from 'fastify';
+import { continuesLater } from './expect.ts';
 
 const MAX_TARGET_LENGTH = 8_192;
 
-/** Longer request targets name nothing here: a path of as many names as are allowed is far shorter in practice. */
-export function refuseLongTargets(app: FastifyInstance): void {
+/**
+ * Requests that name nothing here: longer than any path of ours in practice, or without a host, which HTTP/1.1 does not allow
+ * (RFC 9112, 3.2).
+ */
+export function refuseOddTargets(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
+    const { raw } = request;
     if (request.originalUrl.length > MAX_TARGET_LENGTH) done(appError('uri_too_long'));
+    else if (raw.headers.host === undefined && raw.httpVersionMinor === 1)
+      done(appError('bad_request', 'The Host header is missing'));
     else done();
   });
 }
@@ -14,8 +21,8 @@ export function refuseLongTargets(app: FastifyInstance): void {
 /** Bodies that are parsed must be there whole within `withinMs`. Bodies that are files keep their own time. */
 export function refuseSlowBodies(app: FastifyInstance, withinMs: number): void {
   app.addHook('preParsing', (request, _reply, payload, done) => {
-    const { raw, routeOptions } = request;
-    if (raw.complete || routeOptions.config.continueLater !== undefined) {
+    const { raw } = request;
+    if (raw.complete || continuesLater(request)) {
       done(null, payload);
       return;
     }

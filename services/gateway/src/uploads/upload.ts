@@ -1,35 +1,18 @@
 import { createHash } from 'node:crypto';
-import type { NodeRecord, Preconditions, StoredBlob, WriteTarget } from '@coffer/contracts';
+import type { NodeRecord, StoredBlob } from '@coffer/contracts';
 import { appError, isAppError } from '@coffer/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { WriteConditions } from '../domain/conditions.ts';
 import { type ExpectedDigests, expectedDigests } from '../domain/digests.ts';
-import type { Idempotency } from '../domain/fingerprints.ts';
 import { statedType } from '../domain/media.ts';
-import { etagOf } from '../domain/nodes.ts';
 import type { Gateway } from '../gateway.ts';
+import { watchMemory } from '../transfer-memory.ts';
 import { collectBody, HEAD_BYTES, UploadBody } from './body.ts';
+import { commit, preconditionsOf, type UploadGoal } from './commit.ts';
 import { letContinue } from './expect.ts';
 import { sniffType } from './sniff.ts';
 
 /** Bodies up to this size are taken whole before they go on: one write instead of a stream, which costs more than they weigh. */
 const SMALL_BYTES = 64 * 1024;
-
-export interface UploadGoal {
-  readonly target: WriteTarget;
-  /** Stands for `target` in the book of leave; absent where each write must be asked about. */
-  readonly place?: string;
-  /** As far as it is known: tells the type where neither header nor bytes do. */
-  readonly name: string;
-  readonly conditions?: WriteConditions | undefined;
-}
-
-/** Bytes that are durable in the blob store, not pointed to yet. */
-export interface StoredBytes {
-  readonly sha256: string;
-  readonly sizeBytes: number;
-  readonly mime: string;
-}
 
 /**
  * One upload whose body is the file: asks for leave, takes the bytes, and points the node to them. The order is what makes it safe: nothing
@@ -49,7 +32,7 @@ export async function uploadBody(
   letContinue(request, reply);
   const bytes = await takeBody(gateway, request, { announcedBytes, maxBytes, digests });
   const mime = stated ?? (await sniffType(bytes.head, bytes.sizeBytes <= bytes.head.length, goal.name));
-  // From here on the client may go: what it asked for is done.
+  // The last moment to call it off; after this the client may go, and what it asked for is done.
   if (request.raw.socket.destroyed) throw appError('client_closed');
   return await commit(gateway, request, goal, { ...bytes, mime });
 }
@@ -87,7 +70,8 @@ export async function askLeave(
   const { place, conditions } = goal;
   const preconditions = preconditionsOf(conditions);
   const known = place !== undefined && preconditions === undefined;
-  if (known && sizeBytes !== undefined && gateway.leave.take(accountId, place, sizeBytes)) return undefined;
+  const small = sizeBytes !== undefined && sizeBytes <= SMALL_BYTES;
+  if (known && small && gateway.leave.take(accountId, place, sizeBytes)) return undefined;
   const { availableBytes } = await gateway.metadata.call(
     'prepareWrite',
     {
@@ -153,6 +137,7 @@ export async function storeStream(
   source: UploadBody,
   { announcedBytes, maxBytes, digests }: Expected,
 ): Promise<StoredBlob> {
+  watchMemory(source);
   try {
     return await gateway.blob.send(
       'put',
@@ -176,43 +161,4 @@ export async function storeStream(
   } finally {
     source.destroy();
   }
-}
-
-/** Points the node to stored bytes. Not called off when the client goes away. */
-export async function commit(
-  gateway: Gateway,
-  request: FastifyRequest,
-  goal: UploadGoal & { properties?: Record<string, string> | undefined; idempotency?: Idempotency | undefined },
-  { sha256, sizeBytes, mime }: StoredBytes,
-): Promise<{ node: NodeRecord; created: boolean }> {
-  const preconditions = preconditionsOf(goal.conditions);
-  const { signal: _, ...call } = request.call;
-  try {
-    return await gateway.metadata.call(
-      'commitWrite',
-      {
-        body: {
-          target: goal.target,
-          content: {
-            sizeBytes,
-            etag: etagOf(sha256),
-            mime,
-            sha256,
-            chunks: sizeBytes === 0 ? [] : [{ digest: sha256, offset: 0, length: sizeBytes }],
-          },
-          ...(preconditions && { preconditions }),
-          ...(goal.properties && { properties: goal.properties }),
-          ...(goal.idempotency && { idempotency: goal.idempotency }),
-        },
-      },
-      call,
-    );
-  } catch (error) {
-    gateway.leave.forget(request.principal().accountId);
-    throw error;
-  }
-}
-
-function preconditionsOf(conditions: WriteConditions | undefined): Preconditions | undefined {
-  return conditions === undefined ? undefined : { ...conditions };
 }

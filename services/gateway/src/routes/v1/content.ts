@@ -6,7 +6,8 @@ import { publicNode } from '../../domain/nodes.ts';
 import { decodeName, rawTail } from '../../domain/paths.ts';
 import { sendContent } from '../../downloads/send-content.ts';
 import type { App, Gateway } from '../../gateway.ts';
-import { type UploadGoal, uploadBody } from '../../uploads/upload.ts';
+import type { UploadGoal } from '../../uploads/commit.ts';
+import { uploadBody } from '../../uploads/upload.ts';
 import { Empty, Node, NodeParams, NoQuery, OneOf, problems, Strict } from '../schemas.ts';
 
 const tags = ['content'];
