@@ -44,10 +44,17 @@ async function main(options: Options): Promise<void> {
       progress(`Round ${round} of ${options.rounds}`);
       await measureMachine(folder, options, machine);
       for (const [index, row] of rows.entries()) {
+        const bareUsed = watch({ bare: [bare.pid] });
         const bareOutcome = await row.bare?.(round);
-        const used = watch(stack);
+        const bareCpuSeconds = bareUsed().bare?.cpuSeconds;
+        const used = watch(stack.local?.pids() ?? {});
         const coffer = await row.coffer(round);
-        samples[index]?.push({ coffer, ...(bareOutcome === undefined ? {} : { bare: bareOutcome }), parts: used() });
+        samples[index]?.push({
+          coffer,
+          ...(bareOutcome === undefined ? {} : { bare: bareOutcome }),
+          ...(bareOutcome === undefined || bareCpuSeconds === undefined ? {} : { bareCpuSeconds }),
+          parts: used(),
+        });
       }
     }
     const results = rows.map((row, index) => summarise(row, samples[index] ?? []));

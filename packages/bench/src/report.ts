@@ -7,6 +7,7 @@ import type { PartUsage } from './usage-meter.ts';
 export interface Sample {
   readonly coffer: Outcome;
   readonly bare?: Outcome;
+  readonly bareCpuSeconds?: number;
   readonly parts: Record<string, PartUsage>;
 }
 
@@ -20,6 +21,9 @@ export interface RowResult {
   readonly ratio?: number;
   /** CPU time of the generator while Coffer was measured, as a share of one core. */
   readonly generatorShare: number;
+  /** CPU time of one request, in milliseconds: of all parts of Coffer together, and of the bare server. */
+  readonly cpuMsPerRequest?: number;
+  readonly bareCpuMsPerRequest?: number;
   readonly parts: Record<string, { readonly cpuSeconds: number; readonly peakMemoryMib: number }>;
   readonly samples: readonly Sample[];
 }
@@ -34,6 +38,14 @@ export function summarise(row: Row, samples: readonly Sample[]): RowResult {
   const ratios = samples.flatMap((sample) =>
     sample.bare === undefined ? [] : [rateOf(row, sample.coffer) / rateOf(row, sample.bare)],
   );
+  const sumOf = (parts: Sample['parts']): number =>
+    Object.values(parts).reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
+  const ownCpu = samples
+    .filter(({ parts }) => Object.keys(parts).length > 0)
+    .map(({ parts, coffer }) => (sumOf(parts) * 1000) / coffer.requests);
+  const bareCpu = samples.flatMap(({ bare: outcome, bareCpuSeconds }) =>
+    outcome === undefined || bareCpuSeconds === undefined ? [] : [(bareCpuSeconds * 1000) / outcome.requests],
+  );
   const partNames = [...new Set(samples.flatMap(({ parts }) => Object.keys(parts)))];
   return {
     name: row.name,
@@ -42,6 +54,8 @@ export function summarise(row: Row, samples: readonly Sample[]): RowResult {
     coffer: figures(samples.map(({ coffer }) => coffer)),
     ...(bare.length === 0 ? {} : { bare: figures(bare), ratio: median(ratios) }),
     generatorShare: median(samples.map(({ coffer }) => coffer.generatorCpuSeconds / coffer.seconds)),
+    ...(ownCpu.length === 0 ? {} : { cpuMsPerRequest: median(ownCpu) }),
+    ...(bareCpu.length === 0 ? {} : { bareCpuMsPerRequest: median(bareCpu) }),
     parts: Object.fromEntries(
       partNames.map((name) => {
         const used = samples.flatMap(({ parts }) => (parts[name] === undefined ? [] : [parts[name]]));
@@ -71,8 +85,11 @@ export function formatReport(results: readonly RowResult[], machine: Record<stri
     `${Math.round(generatorShare * 100)} %`,
   ]);
   const names = [...new Set(results.flatMap(({ parts }) => Object.keys(parts)))];
-  const parts = results.map(({ name, parts: used }) => [
+  const ms = (value: number | undefined): string => (value === undefined ? '' : `${number(value)} ms`);
+  const parts = results.map(({ name, parts: used, cpuMsPerRequest, bareCpuMsPerRequest }) => [
     name,
+    ms(cpuMsPerRequest),
+    ms(bareCpuMsPerRequest),
     ...names.map((part) => {
       const one = used[part];
       return one === undefined ? '' : `${one.cpuSeconds.toFixed(2)} s, ${Math.round(one.peakMemoryMib)} MiB`;
@@ -81,7 +98,9 @@ export function formatReport(results: readonly RowResult[], machine: Record<stri
   const limits = Object.entries(machine).map(([name, values]) => [name, number(median(values))]);
   const sections = [
     table(['work', 'Coffer', 'bare server', 'ratio', 'meant', 'p50 / p99', 'bare p50 / p99', 'generator CPU'], rates),
-    names.length === 0 ? '' : `CPU seconds in a round, and peak memory\n\n${table(['work', ...names], parts)}`,
+    names.length === 0
+      ? ''
+      : `CPU time of one request; CPU seconds of each part in a round, and its peak memory\n\n${table(['work', 'a request', 'bare server', ...names], parts)}`,
     table(['the machine', ''], limits),
     compare(results, /^page of 100/, 'p99 of pages, largest to smallest', ({ coffer }) => coffer.p99Ms),
     compare(results, /^rename of/, 'p50 of renames, largest to smallest', ({ coffer }) => coffer.p50Ms),

@@ -23,7 +23,7 @@ export class Target {
   /** Throws when the account cannot be given enough space. */
   static async prepare(stack: TestStack, options: Options): Promise<Target> {
     const person = await newPerson(stack.http);
-    const neededBytes = (options.rounds + 2) * options.largeMebibytes * MIB + 2 * 1024 * MIB;
+    const neededBytes = (options.rounds + 3) * options.largeMebibytes * MIB + 2 * 1024 * MIB;
     if (stack.hasOperator) {
       const operator = await stack.operator();
       await operator.client.updateAccount(person.account.id, { limitBytes: neededBytes });

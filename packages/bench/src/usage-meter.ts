@@ -1,4 +1,4 @@
-import { cpuSeconds, peakMemoryBytes, resetPeakMemory, type TestStack, withDescendants } from '@coffer/testing';
+import { cpuSeconds, peakMemoryBytes, resetPeakMemory, withDescendants } from '@coffer/testing';
 
 /** CPU time and peak memory of one part of the product during one measure. */
 export interface PartUsage {
@@ -7,9 +7,9 @@ export interface PartUsage {
   readonly peakMemoryBytes: number;
 }
 
-/** Begins to watch the processes of a stack; the answer, called after the work, says what each part took. Empty for a deployment by URL. */
-export function watch(stack: TestStack): () => Record<string, PartUsage> {
-  const parts = Object.entries(stack.local?.pids() ?? {})
+/** Begins to watch processes, by the part that they make up; the answer, called after the work, says what each part took. */
+export function watch(pidsOf: Readonly<Record<string, readonly number[]>>): () => Record<string, PartUsage> {
+  const parts = Object.entries(pidsOf)
     .map(([name, pids]) => [name, withDescendants(pids)] as const)
     .filter(([, pids]) => pids.length > 0);
   const before = new Map(parts.flatMap(([, pids]) => pids.map((pid) => [pid, cpuSeconds(pid) ?? 0])));

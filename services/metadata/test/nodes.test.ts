@@ -2,6 +2,8 @@ import { newId } from '@coffer/service-kit';
 import t from 'tap';
 import { bench, codeOf, content, hasty, Person, until } from './helpers.ts';
 
+t.setTimeout(180_000);
+
 t.test('folders and files by id and by path', async (t) => {
   const service = await (await bench(t)).start();
   const ann = new Person(service);

@@ -1,5 +1,6 @@
 import { createOutbox, type ServiceContext } from '@coffer/service-kit';
 import { Hints } from '../domain/hints.ts';
+import { Recent } from '../domain/recent.ts';
 import { Turns } from '../domain/turns.ts';
 import { FigureCounter } from '../store/figures.ts';
 import { Graveyard } from '../store/graveyard.ts';
@@ -30,6 +31,7 @@ export interface Patience {
 }
 
 const MAX_HINTS = 200_000;
+const RECENT_MS = 1_000;
 // Far longer than any request lives: its client gives up after 30 s, and so does the driver.
 const LATE_CHILD_MS = 60_000;
 
@@ -41,6 +43,7 @@ export function assembleTree(
   const { logger } = ctx;
   const patience = o.patience ?? {};
   const hints = new Hints(MAX_HINTS);
+  const recentSpace = new Recent<number>(RECENT_MS);
   const nodes = new NodeStore(database);
   const usage = new UsageStore(database, o.freeLimitBytes);
   const graveyard = new Graveyard(database, usage);
@@ -52,12 +55,14 @@ export function assembleTree(
     hints,
     logger,
     lists: new Lists(database),
-    ledger: new Ledger(usage, logger, given({ idleMs })),
+    ledger: new Ledger(usage, logger, { ...given({ idleMs }), sawFree: (id, bytes) => recentSpace.saw(id, bytes) }),
     sweeper: new Sweeper(database, usage, graveyard, logger, given({ afterMs })),
     figures: new FigureCounter(database),
     locks: new MoveLocks(database, usage, given({ leaseMs })),
     finder: new Finder(nodes, usage, hints),
     turns: new Turns(),
+    recentSpace,
+    recentFolders: new Recent(RECENT_MS),
     outbox: createOutbox(ctx, nodeOutbox(database)),
     renewBlobs: o.renewBlobs,
     maxVersions: o.maxVersions,

@@ -72,8 +72,9 @@ async function ensureFolder(
   const below = (node: NodeDoc): Chain => ({ node, ancestors: [parent.node, ...parent.ancestors] });
   return await tree.turns.take(`${parent.node._id}/${sort}`, (waited) =>
     untilDone(async (n) => {
-      // Whoever waited finds that the one before made it.
-      const there = waited || n > 0 ? await tree.finder.child(parent.node, sort) : null;
+      // Whoever waited finds that the one before made it; and a hint saves the attempt.
+      const look = waited || n > 0 || tree.hints.childOf(parent.node._id, sort) !== undefined;
+      const there = look ? await tree.finder.child(parent.node, sort) : null;
       if (there !== null) return { chain: below(there), created: false };
       const by = caller.principal.accountId;
       const made = await insertNode(tree, caller, {

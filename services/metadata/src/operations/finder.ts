@@ -38,6 +38,14 @@ export class Finder {
     return (await this.byIds([id])).get(id) ?? null;
   }
 
+  /** Like `byId`, but a trashed node whose folder was deleted for good hangs on nothing and is found all the same. */
+  async evenTrashed(id: string): Promise<Chain | null> {
+    const chain = await this.byId(id);
+    if (chain !== null) return chain;
+    const node = (await this.#nodes.load([id])).get(id);
+    return node?.trashedAt === undefined ? null : { node, ancestors: [] };
+  }
+
   async byIds(ids: readonly string[]): Promise<Map<string, Chain>> {
     const docs = await this.#gather(ids);
     const chains = new Map<string, Chain>();

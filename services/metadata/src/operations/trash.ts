@@ -39,6 +39,7 @@ export async function deleteNode(
       : { $set: { rev: node.rev + 1, trashedAt: at, outboxAt }, $unset: { live: '' as const }, $push };
     const done = await tree.nodes.update(node._id, node.rev, update);
     if (done !== true) return undefined;
+    tree.recentFolders.forgetAll();
     tree.outbox.announce(node._id, [event]);
     if (permanent) tree.wake();
     return true;
@@ -65,7 +66,7 @@ async function demandInTrash(tree: Tree, node: NodeDoc): Promise<void> {
  * free one like it.
  */
 export async function restoreNode(tree: Tree, caller: Caller, id: string): Promise<Chain> {
-  return await untilDone(async () => {
+  const restore = async (): Promise<Chain | undefined> => {
     const chain = await lookUp(tree, caller.principal.accountId, { id });
     if (chain === null) throw appError('not_found', 'There is no such node in the trash');
     demand(caller.principal, 'place', chain);
@@ -102,7 +103,11 @@ export async function restoreNode(tree: Tree, caller: Caller, id: string): Promi
     tree.hints.saw(after);
     tree.outbox.announce(id, events);
     return { node: after, ancestors: [to.node, ...to.ancestors] };
-  });
+  };
+  // Those who lost a name to each other go one by one, or each round would have but one winner.
+  return await untilDone((n) =>
+    n === 0 ? restore() : tree.turns.take(`restore/${caller.principal.accountId}`, restore),
+  );
 }
 
 /** The first of the names like the node's that is free in the folder at this moment. */

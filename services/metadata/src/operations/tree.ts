@@ -4,6 +4,7 @@ import { type Action, demand, roleOf } from '../domain/access.ts';
 import type { Hints } from '../domain/hints.ts';
 import { checkPath } from '../domain/names.ts';
 import { type Chain, toRecord } from '../domain/node.ts';
+import type { Recent } from '../domain/recent.ts';
 import type { Turns } from '../domain/turns.ts';
 import type { Cause } from '../events/node-events.ts';
 import type { FigureCounter } from '../store/figures.ts';
@@ -32,6 +33,9 @@ export interface Tree {
   readonly finder: Finder;
   readonly hints: Hints;
   readonly turns: Turns;
+  /** Free bytes of accounts, and folders (by account and path) that were open to writes, a moment ago. */
+  readonly recentSpace: Recent<number>;
+  readonly recentFolders: Recent<true>;
   readonly outbox: Outbox;
   readonly renewBlobs: RenewBlobs;
   readonly logger: Logger;
@@ -63,7 +67,7 @@ export async function find(tree: Tree, caller: Caller, ref: NodeRef, action: Act
 export async function lookUp(tree: Tree, accountId: string, ref: NodeRef): Promise<Chain | null> {
   if ('id' in ref) {
     if (ref.id === 'root' || ref.id === accountId) return await tree.finder.root(accountId);
-    return await tree.finder.byId(ref.id);
+    return await tree.finder.evenTrashed(ref.id);
   }
   checkPath(ref.path, '/ref/path');
   const { chain, missing } = await tree.finder.byPath(accountId, ref.path, ref.kind);

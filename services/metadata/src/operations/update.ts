@@ -94,6 +94,7 @@ async function write(
   const written = await tree.nodes.update(node._id, node.rev, { $set, $push }, { live: true });
   if (written === 'name') throw nameTaken();
   if (!written) return undefined;
+  tree.recentFolders.forgetAll();
   tree.hints.saw(after);
   tree.outbox.announce(node._id, events);
   return { node: after, ancestors: to === undefined ? chain.ancestors : [to.node, ...to.ancestors] };

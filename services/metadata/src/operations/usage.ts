@@ -8,8 +8,9 @@ import type { Tree } from './tree.ts';
 const COUNT_ALWAYS = 1_000;
 /** For so long after a change of the trash a count may have missed a write that was under way, and is not kept. */
 const SETTLE_MS = 60_000;
-const RECOUNT_ATTEMPTS = 20;
+const RECOUNT_ATTEMPTS = 10;
 const RECOUNT_PAUSE_MS = 50;
+const SETTLED_WITHIN_MS = 20_000;
 
 function demandOwnerOrOperator(principal: Principal, accountId: string): void {
   if (principal.accountId === accountId || principal.role === 'operator') return;
@@ -44,6 +45,7 @@ export async function setLimit(
 ): Promise<Usage> {
   demandOperator(principal);
   await tree.usage.setLimit(accountId, limitBytes);
+  tree.recentSpace.forget(accountId);
   return await getUsage(tree, principal, accountId);
 }
 
@@ -59,8 +61,8 @@ export async function recount(
 ): Promise<{ stored: Usage; counted: Usage }> {
   if (repair) demandOperator(principal);
   demandOwnerOrOperator(principal, accountId);
+  await untilSettled(tree, accountId);
   for (let attempt = 1; ; attempt++) {
-    await tree.ledger.flush(accountId);
     const before = await tree.usage.get(accountId);
     if (before === null) {
       const none = toUsage(noFigures, noFigures, tree.usage.freeLimitBytes);
@@ -79,6 +81,15 @@ export async function recount(
       stored: toUsage(figuresOf(before), trash, before.limitBytes),
       counted: toUsage(total, trash, before.limitBytes),
     };
+  }
+}
+
+/** Waits for what is under way, and for the sweeper where a crash left something; not for ever in a busy account. */
+async function untilSettled(tree: Tree, accountId: string): Promise<void> {
+  await tree.ledger.flush(accountId);
+  for (const end = Date.now() + SETTLED_WITHIN_MS; Date.now() < end; await sleep(RECOUNT_PAUSE_MS)) {
+    const doc = await tree.usage.get(accountId);
+    if (doc === null || Object.keys(doc.pending).length === 0) return;
   }
 }
 

@@ -10,6 +10,9 @@ import { idemOf, insertNode, nameTaken, parentFor, replayOf } from './create.ts'
 import { replaceContent } from './replace.ts';
 import { type Caller, fileOnly, find, type Tree } from './tree.ts';
 
+/** Of an unknown size it is supposed that it is large, so that its limit is not out of date. */
+const LARGE_BYTES = Number.MAX_SAFE_INTEGER / 2;
+
 type ByName = Extract<WriteTarget, { name: string }>;
 
 /** How many bytes new content may have; throws what `commitWrite` would, as far as it can be known before. */
@@ -21,16 +24,25 @@ export async function prepareWrite(
   preconditions: Preconditions | undefined,
 ): Promise<number> {
   // Both in flight at once: today the tree that a caller can write to is the caller's own.
-  const reading = tree.usage.get(caller.principal.accountId);
+  const reading = freeBytes(tree, caller.principal.accountId, sizeBytes ?? LARGE_BYTES);
   reading.catch(() => undefined);
   await prepareTarget(tree, caller, target, preconditions);
-  const usage = await reading;
-  const limitBytes = usage?.limitBytes ?? tree.usage.freeLimitBytes;
-  const availableBytes = Math.max(0, limitBytes - (usage?.usedBytes ?? 0));
+  const availableBytes = await reading;
   if ((sizeBytes ?? 0) > availableBytes) {
     throw appError('quota_exceeded', 'There is not enough space left in the account');
   }
   return availableBytes;
+}
+
+/** What was left a moment ago, if that is more than enough; else what is left. */
+async function freeBytes(tree: Tree, accountId: string, sizeBytes: number): Promise<number> {
+  const recent = tree.recentSpace.get(accountId);
+  if (recent !== undefined && recent > 2 * sizeBytes) return recent;
+  const usage = await tree.usage.get(accountId);
+  const limitBytes = usage?.limitBytes ?? tree.usage.freeLimitBytes;
+  const bytes = Math.max(0, limitBytes - (usage?.usedBytes ?? 0));
+  tree.recentSpace.saw(accountId, bytes);
+  return bytes;
 }
 
 async function prepareTarget(
@@ -45,13 +57,21 @@ async function prepareTarget(
     return;
   }
   checkName(target.name, '/target/name');
-  const parent = await parentToBe(tree, caller, target);
   // Only these need to know what is there; a new name is not looked up twice.
   const look = hasPreconditions(preconditions) || target.ifExists === 'fail';
+  const place = folderKey(caller, target.parent);
+  if (!look && !caller.principal.readOnly && tree.recentFolders.get(place)) return;
+  const parent = await parentToBe(tree, caller, target);
+  if (parent !== null) tree.recentFolders.saw(place, true);
   if (!look) return;
   const existing = parent === null ? null : await tree.finder.child(parent.node, sortKey(target.name, 'file'));
   demandPreconditions(preconditions, existing);
   if (existing !== null && target.ifExists === 'fail') throw nameTaken();
+}
+
+/** Names a folder as the caller does; where it leads to is not said by that. */
+function folderKey(caller: Caller, ref: NodeRef): string {
+  return `${caller.principal.accountId}/${'id' in ref ? `:${ref.id}` : `/${ref.path.join('/')}`}`;
 }
 
 /** The folder, or null where the commit is going to make it. */
@@ -135,6 +155,7 @@ async function commitByName(
       const replaced = await replaceContent(tree, caller, there, o.content, o.preconditions, o.properties);
       return replaced === 'gone' ? undefined : { chain: replaced, created: false };
     }
+    tree.recentFolders.saw(folderKey(caller, target.parent), true);
     demandPreconditions(o.preconditions, null);
     const by = caller.principal.accountId;
     const at = new Date();

@@ -11,6 +11,15 @@ export interface Reservation {
   settle(outcomes: readonly Outcome[]): void;
 }
 
+export interface LedgerOptions {
+  /** How long settled batches wait for a reservation to go along with. */
+  idleMs?: number;
+  /** Per update. */
+  maxItems?: number;
+  /** Hears how much space was left after each reservation. */
+  sawFree?: (accountId: string, freeBytes: number) => void;
+}
+
 interface Waiting {
   items: PendingItem[];
   resolve: (reservation: Reservation) => void;
@@ -37,14 +46,16 @@ export class Ledger {
   readonly #logger: Logger;
   readonly #idleMs: number;
   readonly #maxItems: number;
+  readonly #sawFree: (accountId: string, freeBytes: number) => void;
   readonly #lanes = new Map<string, Lane>();
   readonly #settling = new Set<Promise<void>>();
 
-  constructor(usage: UsageStore, logger: Logger, o: { idleMs?: number; maxItems?: number } = {}) {
+  constructor(usage: UsageStore, logger: Logger, o: LedgerOptions = {}) {
     this.#usage = usage;
     this.#logger = logger;
     this.#idleMs = o.idleMs ?? 50;
     this.#maxItems = o.maxItems ?? 256;
+    this.#sawFree = o.sawFree ?? (() => {});
   }
 
   /** All items or none. Throws 507 `quota_exceeded`; on any other error the sweeper finds what may have been taken. */
@@ -122,10 +133,13 @@ export class Ledger {
     const settled = [...lane.settled];
     const entry = { at: new Date(), kind: 'write' as const, items };
     const taken = addDeltas(items.map((item) => item.taken));
-    const doc = await this.#usage.reserve(accountId, batchId, entry, taken, settled);
+    // Only who drops versions must know what else is pending; else the answer stays small.
+    const drops = items.some(({ onWrite }) => onWrite !== undefined && !isZero(onWrite));
+    const doc = await this.#usage.reserve(accountId, batchId, entry, taken, { settled, withPending: drops });
     if (doc === null) return false;
+    this.#sawFree(accountId, doc.limitBytes - doc.usedBytes);
     for (const id of settled) lane.settled.delete(id);
-    const unsettled = unsettledVids(doc, batchId);
+    const unsettled = unsettledVids({ pending: doc.pending ?? {} }, batchId);
     let open = group.length;
     const outcomes = new Map<PendingItem, Outcome>();
     for (const one of group) {
@@ -196,7 +210,7 @@ export class Ledger {
   }
 }
 
-function unsettledVids(doc: UsageDoc, ownBatchId: string): ReadonlySet<string> {
+function unsettledVids(doc: Pick<UsageDoc, 'pending'>, ownBatchId: string): ReadonlySet<string> {
   const vids = new Set<string>();
   for (const [batchId, entry] of Object.entries(doc.pending)) {
     if (batchId === ownBatchId || entry.kind !== 'write') continue;

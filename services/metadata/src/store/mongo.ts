@@ -1,14 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventEnvelope } from '@coffer/contracts';
-import { appError, type Logger } from '@coffer/service-kit';
+import { appError, isAppError, type Logger } from '@coffer/service-kit';
 import {
   type Collection,
   MongoBulkWriteError,
   MongoClient,
   MongoError,
-  MongoNetworkError,
   MongoServerError,
-  MongoServerSelectionError,
   MongoWriteConcernError,
 } from 'mongodb';
 import type { NodeDoc } from '../domain/node.ts';
@@ -127,9 +125,6 @@ export function isDuplicate(error: unknown): error is MongoServerError {
 export const duplicateOf = (message: string): 'name' | 'idem' | 'id' =>
   message.includes(NAME_INDEX) ? 'name' : message.includes(IDEM_INDEX) ? 'idem' : 'id';
 
-/** True where nothing can have been written, as the request never left. */
-export const isUnsent = (error: unknown): boolean => error instanceof MongoServerSelectionError;
-
 /**
  * Runs one operation on the driver. A write conflict wrote nothing and is tried again; an absent or ailing MongoDB
  * becomes 503 `unavailable`: after that a write may or may not have happened.
@@ -149,15 +144,18 @@ export async function run<T>(operation: () => Promise<T>): Promise<T> {
 }
 
 function mapError(error: unknown): unknown {
-  if (isDuplicate(error)) return error;
-  const away =
-    error instanceof MongoNetworkError ||
-    error instanceof MongoServerSelectionError ||
-    error instanceof MongoWriteConcernError ||
-    (error instanceof MongoServerError && (AWAY_CODES.has(Number(error.code)) || error.code === CONFLICT)) ||
-    // The driver's own: topology closed, pool cleared or closed, operation timed out.
-    (error instanceof MongoError && !(error instanceof MongoServerError));
-  return away ? appError('unavailable', 'The database does not answer at present', { cause: error }) : error;
+  if (isAppError(error) || isDuplicate(error) || !isAway(error)) return error;
+  return appError('unavailable', 'The database does not answer at present', { cause: error });
+}
+
+function isAway(error: unknown): boolean {
+  if (error instanceof MongoWriteConcernError) return true;
+  // A bulk write wraps whatever kept it from getting an answer.
+  if (error instanceof MongoBulkWriteError) return isAway(error.cause ?? error.errorResponse);
+  if (error instanceof MongoServerError) return AWAY_CODES.has(Number(error.code)) || error.code === CONFLICT;
+  // The driver's own: no server, network, topology closed, pool cleared, timed out. And what it lets through of the
+  // socket's (EPIPE and the like), which are the only system errors that can come from here.
+  return error instanceof MongoError || (error instanceof Error && 'code' in error && typeof error.code === 'string');
 }
 
 /** What an unordered bulk write says of each item: undefined where it was done, else its error's code and message. */

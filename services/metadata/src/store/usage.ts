@@ -15,6 +15,8 @@ export function increments(delta: Delta): Record<string, number> {
   };
 }
 
+export type Reserved = Pick<UsageDoc, 'usedBytes' | 'limitBytes'> & Partial<Pick<UsageDoc, 'pending'>>;
+
 /** The accounts' usage documents: figures, limit, and what else must be one document with them. */
 export class UsageStore {
   readonly #usage: Database['usage'];
@@ -61,15 +63,15 @@ export class UsageStore {
 
   /**
    * Adds a batch and takes its sum, if the limit allows, in one update; forgets `settled` batches on the way. Answers
-   * the document after it, or null where the limit (or the account) is not there for it.
+   * the figures after it (and what is pending, if asked for), or null where the limit (or the account) is not there for it.
    */
   async reserve(
     accountId: string,
     batchId: string,
     entry: PendingEntry,
     taken: Delta,
-    settled: readonly string[],
-  ): Promise<UsageDoc | null> {
+    o: { settled: readonly string[]; withPending: boolean },
+  ): Promise<Reserved | null> {
     const bytes = taken.bytes ?? 0;
     // What takes no space is allowed in an account that is over its (lowered) limit.
     const withinLimit = bytes > 0 ? { $expr: { $lte: [{ $add: ['$usedBytes', bytes] }, '$limitBytes'] } } : {};
@@ -80,9 +82,12 @@ export class UsageStore {
           $inc: increments(taken),
           $set: { [`pending.${batchId}`]: entry },
           $min: { pendingAt: entry.at },
-          ...(settled.length === 0 ? {} : { $unset: unsetOf(settled) }),
+          ...(o.settled.length === 0 ? {} : { $unset: unsetOf(o.settled) }),
         },
-        { returnDocument: 'after' },
+        {
+          returnDocument: 'after',
+          projection: { usedBytes: 1, limitBytes: 1, ...(o.withPending ? { pending: 1 } : {}) },
+        },
       ),
     );
   }
