@@ -19,7 +19,14 @@ async function main(options: Options): Promise<void> {
     () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }),
   ];
   const cleanUp = async (): Promise<void> => {
-    for (let one = cleanUps.pop(); one !== undefined; one = cleanUps.pop()) await one();
+    for (let one = cleanUps.pop(); one !== undefined; one = cleanUps.pop()) {
+      // What cannot be cleaned up must not keep the rest from it.
+      try {
+        await one();
+      } catch (error) {
+        progress(String(error));
+      }
+    }
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {

@@ -81,7 +81,7 @@ export async function startOwnStack(options: TestStackOptions = {}): Promise<Tes
     });
   } catch (error) {
     await engines?.stop();
-    if (process.env.COFFER_KEEP === undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     throw error;
   }
 }

@@ -98,9 +98,12 @@ export function release(fd: number): void {
 
 export const closed = (fd: number): Promise<void> => new Promise((resolve) => fs.close(fd, () => resolve()));
 
-/** Makes the names in a directory durable. */
+/**
+ * Makes the names in a directory durable. Its opening is a look into memory, since a name in it was changed just now: that is
+ * not worth a trip through the thread pool.
+ */
 export async function syncDirectory(path: string): Promise<void> {
-  const fd = await open(path, 'r');
+  const fd = fs.openSync(path, 'r');
   try {
     await fsync(fd);
   } finally {
