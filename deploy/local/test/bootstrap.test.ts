@@ -171,6 +171,8 @@ t.test('whoever of them gets a signal, no process is left', async (t) => {
       () => `${who} ${signal}: the end of all`,
     );
     t.pass(`${who} ${signal}`);
+    // The last words may still be in the pipe when the last process is gone.
+    if (inOrder) await until(() => started.output().includes('stopped in order'), started.output);
     t.equal(started.output().includes('stopped in order'), inOrder, `${who} ${signal}: stopped in order`);
   }
 });
@@ -185,6 +187,7 @@ t.test("the terminal's Ctrl-C, which reaches npm and all of its group, is one re
     () => processesWith('CLONE_MARK', mark).length === 0,
     () => 'the end of all',
   );
+  await until(() => started.output().includes('stopped in order'), started.output);
   t.match(started.output(), /stopped in order/);
 });
 
