@@ -18,7 +18,7 @@ async function main(options: Options): Promise<void> {
   const cleanUps: (() => Promise<void> | void)[] = [
     () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }),
   ];
-  const cleanUp = async (): Promise<void> => {
+  const cleanAll = async (): Promise<void> => {
     for (let one = cleanUps.pop(); one !== undefined; one = cleanUps.pop()) {
       // What cannot be cleaned up must not keep the rest from it.
       try {
@@ -27,6 +27,12 @@ async function main(options: Options): Promise<void> {
         progress(String(error));
       }
     }
+  };
+  let cleaning: Promise<void> | undefined;
+  // A signal and the failure that it causes meet here: both wait for the one clean-up.
+  const cleanUp = (): Promise<void> => {
+    cleaning ??= cleanAll();
+    return cleaning;
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {

@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -57,6 +58,19 @@ t.test('the bench runs end to end, with all its rows', async (t) => {
       t.ok(rows[0].parts[part].peakMemoryMib > 10, `${part}'s memory is told`);
   }
   t.strictSame(readdirSync(dir), ['out.json'], 'nothing else is left');
+});
+
+t.test('a bench that is stopped takes its stack and its files with it', async (t) => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'coffer-bench-test-'));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const { COFFER_URL: _, ...env } = process.env;
+  const child = spawn(process.execPath, [main, '--dir', dir], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  for await (const text of child.stderr.setEncoding('utf8')) if (String(text).includes('Warming up')) break;
+  t.equal(readdirSync(dir).length, 2, 'it was at work');
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  t.strictSame(await exited, [1, null]);
+  t.strictSame(readdirSync(dir), []);
 });
 
 t.test('bad options are refused with a word on which', async (t) => {
