@@ -154,8 +154,6 @@ export class StreamExchange extends BaseExchange<Opened> {
     if (status >= 400) return;
     this.stopTimer();
     const body = new Readable({
-      // Larger than one read of the socket (64 KiB): else each piece would pause the connection and wake it again.
-      highWaterMark: 512 * 1024,
       read: () => controller.resume(),
       destroy: (error, done) => {
         this.unlisten();
