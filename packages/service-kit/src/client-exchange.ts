@@ -13,7 +13,6 @@ export type Outcome = 'unsent' | 'lost' | 'answered' | 'ended';
 
 /** One request and its answer. Plain handlers are used, not promises and streams per request: this is the hottest path. */
 export interface Exchange<T> {
-  readonly handler: ClientHandler;
   readonly result: Promise<T>;
   readonly outcome: Outcome;
 }
@@ -39,7 +38,7 @@ const NEVER_SENT = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-abstract class BaseExchange<T> implements Exchange<T>, ClientHandler {
+export abstract class BaseExchange<T> implements Exchange<T>, ClientHandler {
   readonly result: Promise<T>;
   outcome: Outcome = 'ended';
   protected resolve: (value: T) => void = () => {};
@@ -75,7 +74,7 @@ abstract class BaseExchange<T> implements Exchange<T>, ClientHandler {
     if (this.#settled) controller.abort(new Error('given up'));
   }
 
-  onResponseStart(_controller: Controller, status: number, headers: Headers): void {
+  onResponseStart(_controller: Controller | undefined, status: number, headers: Headers): void {
     this.status = status;
     this.headers = headers;
   }
@@ -85,8 +84,13 @@ abstract class BaseExchange<T> implements Exchange<T>, ClientHandler {
   }
 
   onResponseEnd(_controller: Controller, _trailers: Headers): void {
-    if (this.status >= 400) this.fail(errorOf(this.status, this.headers, this.text()), 'answered');
+    if (this.status >= 400) this.failWith(this.text());
     else this.succeed();
+  }
+
+  /** An error came back, with this body. */
+  protected failWith(text: string): void {
+    this.fail(errorOf(this.status, this.headers, text), 'answered');
   }
 
   onResponseError(_controller: Controller | undefined, error: Error & { code?: string }): void {

@@ -6,6 +6,7 @@ import { createPeers, type Peer } from './client-peers.ts';
 import type { ServiceContext } from './context.ts';
 import { type AppError, appError } from './errors.ts';
 import { signPrincipal } from './principal.ts';
+import { RelayExchange } from './relay-exchange.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -55,10 +56,23 @@ export interface Client<C extends Contract> {
     input: CallInput<C['endpoints'][N]>,
     o?: CallOptions,
   ): Promise<Opened>;
+  /** As `open`, for many bytes that are piped on: over a connection of its own, and with little work for each of them. */
+  relay<N extends keyof C['endpoints'] & string>(
+    name: N,
+    input: CallInput<C['endpoints'][N]>,
+    o?: CallOptions,
+  ): Promise<Opened>;
 }
 
 type Name<C extends Contract> = keyof C['endpoints'] & string;
-type Make<T> = (signal: AbortSignal | undefined, timeoutMs: number) => Exchange<T>;
+interface Outgoing {
+  path: string;
+  method: Endpoint['method'];
+  headers: Record<string, string>;
+  body: Readable | Buffer | string | null;
+}
+/** Begins an exchange with an instance. */
+type Begin<T> = (peer: Peer, outgoing: Outgoing, signal: AbortSignal | undefined, timeoutMs: number) => Exchange<T>;
 
 interface Plan {
   endpoint: Endpoint;
@@ -103,14 +117,13 @@ export function createClient<C extends Contract>(
     return headers;
   };
 
-  /** One to two exchanges; `make` begins one. */
+  /** One to two exchanges. */
   const exchange = async <T>(
     plan: Plan,
     options: CallOptions,
     mayRepeat: { unsent: boolean; lost: boolean },
-    make: Make<T>,
+    begin: Begin<T>,
     input: RawInput,
-    streams: boolean,
   ): Promise<T> => {
     const { endpoint } = plan;
     const limitMs = options.timeoutMs ?? endpoint.timeoutMs ?? DEFAULT_TIMEOUT_MS;
@@ -132,11 +145,9 @@ export function createClient<C extends Contract>(
       if (!peer) throw failed?.error ?? appError('unavailable', 'A part of the service is away');
       // What the first exchange took is gone; at least a moment is left for the second.
       const leftMs = limitMs === 0 ? 0 : Math.max(1, limitMs - (performance.now() - startedAt));
-      const one = make(options.signal, leftMs);
+      const one = begin(peer, { path, method: endpoint.method, headers, body: payload }, options.signal, leftMs);
       peer.inFlight++;
       try {
-        const pool = streams ? peer.streams() : peer.calls();
-        dispatch(pool, { path, method: endpoint.method, headers, body: payload }, one.handler);
         return await one.result;
       } catch (error) {
         if (one.outcome === 'answered' || one.outcome === 'ended') throw error;
@@ -156,28 +167,45 @@ export function createClient<C extends Contract>(
   return {
     call: <N extends Name<C>>(name: N, input: RawInput, options: CallOptions = {}) => {
       const plan = planFor(name);
-      const make: Make<Answer<C['endpoints'][N]>> = (signal, timeoutMs) => new JsonExchange(signal, timeoutMs);
-      return exchange(plan, options, { unsent: true, lost: plan.endpoint.idempotent }, make, input, false);
+      const begin: Begin<Answer<C['endpoints'][N]>> = (peer, outgoing, signal, timeoutMs) =>
+        dispatch(peer.calls(), outgoing, new JsonExchange<Answer<C['endpoints'][N]>>(signal, timeoutMs));
+      return exchange(plan, options, { unsent: true, lost: plan.endpoint.idempotent }, begin, input);
     },
     send: <N extends Name<C>>(name: N, input: RawInput, options: CallOptions = {}) => {
-      const make: Make<Answer<C['endpoints'][N]>> = (signal, timeoutMs) => new JsonExchange(signal, timeoutMs);
-      return exchange(planFor(name), options, { unsent: Buffer.isBuffer(input.body), lost: false }, make, input, true);
+      const begin: Begin<Answer<C['endpoints'][N]>> = (peer, outgoing, signal, timeoutMs) =>
+        dispatch(peer.streams(), outgoing, new JsonExchange<Answer<C['endpoints'][N]>>(signal, timeoutMs));
+      return exchange(planFor(name), options, { unsent: Buffer.isBuffer(input.body), lost: false }, begin, input);
     },
     open: (name, input, options = {}) => {
       const plan = planFor(name);
-      const make: Make<Opened> = (signal, timeoutMs) => new StreamExchange(signal, timeoutMs);
-      return exchange(plan, options, { unsent: true, lost: plan.endpoint.idempotent }, make, input, true);
+      const begin: Begin<Opened> = (peer, outgoing, signal, timeoutMs) =>
+        dispatch(peer.streams(), outgoing, new StreamExchange(signal, timeoutMs));
+      return exchange(plan, options, { unsent: true, lost: plan.endpoint.idempotent }, begin, input);
+    },
+    relay: (name, input, options = {}) => {
+      const plan = planFor(name);
+      const begin: Begin<Opened> = (peer, outgoing, signal, timeoutMs) => {
+        const one = new RelayExchange(signal, timeoutMs);
+        one.start(peer.address, outgoing);
+        return one;
+      };
+      return exchange(plan, options, { unsent: true, lost: plan.endpoint.idempotent }, begin, input);
     },
   };
 }
 
-function dispatch(pool: Dispatcher, request: Dispatcher.DispatchOptions, handler: ClientHandler): void {
+function dispatch<E extends Exchange<unknown> & { handler: ClientHandler }>(
+  pool: Dispatcher,
+  request: Dispatcher.DispatchOptions,
+  one: E,
+): E {
   try {
-    pool.dispatch(request, handler);
+    pool.dispatch(request, one.handler);
   } catch (error) {
     // Thrown before it began, as for a pool that closes: the exchange has to know, or its timer would fire later.
-    handler.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
+    one.handler.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
   }
+  return one;
 }
 
 function planOf(endpoint: Endpoint): Plan {
