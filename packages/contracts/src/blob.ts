@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { ByteCount, Digest, Time } from './common.ts';
+import { ByteCount, Digest, PartError, PartHead, Time } from './common.ts';
 import { contract } from './endpoint.ts';
 
 export const StoredBlob = Type.Object({
@@ -11,6 +11,18 @@ export const StoredBlob = Type.Object({
   created: Type.Boolean(),
 });
 export type StoredBlob = Static<typeof StoredBlob>;
+
+/** Small blobs that go together: at most so many, and of so many bytes each. */
+export const MAX_PARTS = 64;
+export const MAX_PART_BYTES = 64 * 1024;
+/** The head of a `putMany` body: JSON of this, its length in bytes before it (32 bits, big-endian), and behind it the parts' bytes in turn. */
+export const PutManyHead = Type.Object({
+  parts: Type.Array(Type.Object({ head: PartHead, sizeBytes: Type.Integer({ minimum: 1, maximum: MAX_PART_BYTES }) }), {
+    minItems: 1,
+    maxItems: MAX_PARTS,
+  }),
+});
+export type PutManyHead = Static<typeof PutManyHead>;
 
 const DigestParams = Type.Object({ digest: Digest });
 
@@ -38,6 +50,16 @@ export const blobContract = contract({
         /** To compare; `true` only asks for it. */
         md5: Type.Optional(Type.String({ pattern: '^([0-9a-f]{32}|true)$' })),
       }),
+    },
+    /** Several small blobs, each with its own outcome, in order: what arrives together at a gateway costs one call. */
+    putMany: {
+      op: 'blobs.putMany',
+      method: 'POST',
+      path: '/blobs/many',
+      idempotent: false,
+      body: 'bytes',
+      response: Type.Object({ answers: Type.Array(Type.Union([StoredBlob, PartError])) }),
+      timeoutMs: 0,
     },
     /**
      * Bytes `[offset, offset + length)` as far as the blob goes, the whole blob without them. 404 `not_found` when absent or

@@ -27,6 +27,25 @@ export const Principal = Type.Object({
 });
 export type Principal = Static<typeof Principal>;
 
+/** What the headers of a request would have said, for one of several that travel together in a call. */
+export const PartHead = Type.Object({
+  requestId: Type.Optional(Type.String({ maxLength: 128 })),
+  traceparent: Type.Optional(Type.String({ maxLength: 128 })),
+  /** Signed, as in the header. */
+  principal: Type.Optional(Type.String({ maxLength: 4096 })),
+});
+export type PartHead = Static<typeof PartHead>;
+
+/** How one of them failed, with the code and words that a call of its own would have failed with. */
+export const PartError = Type.Object({
+  error: Type.Object({
+    code: Type.String(),
+    detail: Type.String(),
+    errors: Type.Optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
+  }),
+});
+export type PartError = Static<typeof PartError>;
+
 export const PageQuery = Type.Object({
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
   cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 2048 })),

@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { Idempotency } from './auth.ts';
-import { ByteCount, Digest, Id, NullableTime, PageQuery, Time } from './common.ts';
+import { ByteCount, Digest, Id, NullableTime, PageQuery, PartError, PartHead, Time } from './common.ts';
 import { contract } from './endpoint.ts';
 
 /** A slice of a blob: `length` bytes from `offset`. A file's content is an ordered list of them. */
@@ -122,6 +122,14 @@ const NodeParams = Type.Object({ id: Type.Union([Id, Type.Literal('root')]) });
 const NodePage = Type.Object({ items: Type.Array(NodeRecord), nextCursor: Type.Union([Type.String(), Type.Null()]) });
 const Flags = { preconditions: Type.Optional(Preconditions), idempotency: Type.Optional(Idempotency) };
 const strict = { additionalProperties: false } as const;
+
+const Write = Type.Object(
+  { target: WriteTarget, content: NewContent, properties: Type.Optional(Properties), ...Flags },
+  strict,
+);
+export type Write = Static<typeof Write>;
+const Written = Type.Object({ node: NodeRecord, created: Type.Boolean() });
+export type Written = Static<typeof Written>;
 
 /** Every call carries a principal. What the principal may not see answers 404 `not_found`; what it may see but not do, 403. */
 export const metadataContract = contract({
@@ -270,11 +278,20 @@ export const metadataContract = contract({
       method: 'POST',
       path: '/writes',
       idempotent: false,
+      body: Write,
+      response: Written,
+    },
+    /** Several of them, each with its own outcome, in order, for those that arrive together. */
+    commitMany: {
+      op: 'writes.commitMany',
+      method: 'POST',
+      path: '/writes/many',
+      idempotent: false,
       body: Type.Object(
-        { target: WriteTarget, content: NewContent, properties: Type.Optional(Properties), ...Flags },
+        { parts: Type.Array(Type.Object({ head: PartHead, write: Write }, strict), { minItems: 1, maxItems: 64 }) },
         strict,
       ),
-      response: Type.Object({ node: NodeRecord, created: Type.Boolean() }),
+      response: Type.Object({ answers: Type.Array(Type.Union([Written, PartError])) }),
     },
     listVersions: {
       op: 'versions.list',

@@ -2,7 +2,7 @@ import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ServiceContext } from './context.ts';
-import { type AppError, appError, toAppError, toProblem } from './errors.ts';
+import { type AppError, appError, isFault, toAppError, toProblem } from './errors.ts';
 import { newId } from './ids.ts';
 
 export const REQUEST_ID_HEADER = 'x-request-id';
@@ -15,7 +15,7 @@ export function sendProblem(
   reply: FastifyReply,
 ): FastifyReply {
   const error = request.kit?.clientGone ? appError('client_closed') : toAppError(e);
-  if (error.status >= 500 && error.code !== 'unavailable') {
+  if (isFault(error)) {
     const about = { err: error.cause ?? error, code: error.code, op: request.kit?.op, requestId: request.id };
     ctx.logger.error(about, 'a request failed');
   }

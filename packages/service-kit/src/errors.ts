@@ -133,6 +133,11 @@ function clientCode(status: number): ErrorCode {
   return 'bad_request';
 }
 
+/** Whether an operator should look at it: what the product is built to answer in its normal life is none of it. */
+export function isFault({ status, code }: AppError): boolean {
+  return status >= 500 && code !== 'unavailable' && code !== 'quota_exceeded';
+}
+
 export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(errorCodes, code);
 }

@@ -22,6 +22,7 @@ export { createLogger, type Logger, type LoggerOptions } from './logger.ts';
 export { createMetrics, type Metrics } from './metrics.ts';
 export { type ReadyChecks, registerOps } from './ops.ts';
 export { createOutbox, type Outbox, type OutboxPort } from './outbox.ts';
+export { answerPart, type Part, partHeadOf, resultOfPart } from './parts.ts';
 export { PRINCIPAL_HEADER, signPrincipal, verifyPrincipal } from './principal.ts';
 export type { RequestState } from './request-state.ts';
 export { type Handler, type HandlerInput, serve } from './serve.ts';

@@ -1,6 +1,7 @@
 import { type App, createApp, registerOps, type ServiceContext } from '@coffer/service-kit';
 import { careRoutes } from './routes/care.ts';
 import { putRoutes } from './routes/put.ts';
+import { putManyRoute } from './routes/put-many.ts';
 import { readRoutes } from './routes/read.ts';
 import type { Scrub } from './scrub.ts';
 import type { BlobDriver } from './store/driver.ts';
@@ -15,6 +16,7 @@ export function buildApp(ctx: ServiceContext, parts: AppParts): App {
   const app = createApp(ctx);
   registerOps(app, ctx, { ready: { store: () => parts.store.ready() } });
   putRoutes(app, parts);
+  putManyRoute(app, ctx, parts);
   readRoutes(app, parts);
   careRoutes(app, parts);
 

@@ -252,3 +252,44 @@ t.test('only who knows the secret is answered', async (t) => {
   t.equal((await fetch(`${url}/blobs/${digest}`, { method: 'PUT', headers })).status, 405);
   t.equal(statSync(blobPath(dir, digest)).size, 10);
 });
+
+t.test('several small blobs in one call, each with its own answer', async (t) => {
+  const blobs = [1, 4096, 65_536, 3, 3].map(someBytes);
+  const bodyOf = (head: unknown, bytes: Buffer): Buffer => {
+    const text = Buffer.from(typeof head === 'string' ? head : JSON.stringify(head));
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(text.length);
+    return Buffer.concat([length, text, bytes]);
+  };
+  const partsOf = (sizes: readonly number[]) => ({ parts: sizes.map((sizeBytes) => ({ head: {}, sizeBytes })) });
+  const sizes = blobs.map(({ length }) => length);
+  const { answers } = await client.send('putMany', { body: bodyOf(partsOf(sizes), Buffer.concat(blobs)) });
+  t.same(
+    answers,
+    blobs.map((bytes) => ({ digest: digestOf(bytes), sizeBytes: bytes.length, created: true })),
+  );
+  for (const bytes of blobs) t.ok((await load(digestOf(bytes))).equals(bytes));
+
+  const stored = filesIn(dir, 'sha256').length;
+  const some = someBytes(10);
+  const wrong: [string, Buffer][] = [
+    ['nothing', Buffer.alloc(0)],
+    ['half a length', Buffer.alloc(3)],
+    ['a length beyond the end', Buffer.concat([Buffer.from('ffffffff', 'hex'), some])],
+    ['no JSON', bodyOf('{', some)],
+    ['another JSON', bodyOf({ parts: 'x' }, some)],
+    ['no parts', bodyOf(partsOf([]), Buffer.alloc(0))],
+    ['an empty part', bodyOf(partsOf([0]), Buffer.alloc(0))],
+    ['too large a part', bodyOf(partsOf([65_537]), someBytes(65_537))],
+    ['too many parts', bodyOf(partsOf(Array.from({ length: 65 }, () => 1)), someBytes(65))],
+    ['bytes too few', bodyOf(partsOf([11]), some)],
+    ['bytes too many', bodyOf(partsOf([9]), some)],
+  ];
+  for (const [what, body] of wrong) {
+    const code = await codeOf(client.send('putMany', { body }));
+    t.match(code, /^(invalid_body|size_mismatch)$/, what);
+  }
+  t.equal(await codeOf(client.send('putMany', { body: someBytes(6_000_000) })), 'too_large');
+  t.equal(filesIn(dir, 'sha256').length, stored, 'nothing of it is stored');
+  t.same(filesIn(dir, 'tmp'), []);
+});

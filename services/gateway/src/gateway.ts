@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import type { NodeReader } from './downloads/node-reader.ts';
 import type { SmallBlobs } from './downloads/small-blobs.ts';
 import type { LeaveBook } from './uploads/leave.ts';
+import type { Writes } from './uploads/writes.ts';
 
 export type { App };
 
@@ -21,4 +22,5 @@ export interface Gateway {
   readonly nodes: NodeReader;
   readonly smallBlobs: SmallBlobs;
   readonly leave: LeaveBook;
+  readonly writes: Writes;
 }

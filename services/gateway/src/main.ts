@@ -10,6 +10,7 @@ import { createNodeReader } from './downloads/node-reader.ts';
 import { createSmallBlobs } from './downloads/small-blobs.ts';
 import { readyChecks } from './routes/health.ts';
 import { createLeaveBook } from './uploads/leave.ts';
+import { createWrites } from './uploads/writes.ts';
 
 const config = readConfig();
 const ctx = await createService({ service: 'gateway', config });
@@ -42,6 +43,7 @@ const gateway = {
   apiKeys,
   nodes: createNodeReader(metadata),
   leave: createLeaveBook(),
+  writes: createWrites(ctx, blob, metadata),
   smallBlobs: createSmallBlobs(config.BLOB_CACHE_BYTES),
 };
 ctx.metrics.gauge('small_blobs_bytes', 'Memory for small blobs that were read lately', gateway.smallBlobs.sizeBytes);

@@ -53,17 +53,10 @@ export function buildApp(ctx: ServiceContext, config: ServiceConfig, o: BuildOpt
       // The unique indexes are what keeps names unique, so nothing is done before they are there.
       if (!database.isPrepared()) throw appError('unavailable', 'The database does not answer at present');
     });
-    for (const routes of [
-      nodeRoutes,
-      folderRoutes,
-      writeRoutes,
-      versionRoutes,
-      trashRoutes,
-      searchRoutes,
-      usageRoutes,
-    ]) {
+    for (const routes of [nodeRoutes, folderRoutes, versionRoutes, trashRoutes, searchRoutes, usageRoutes]) {
       routes(scope, tree);
     }
+    writeRoutes(scope, tree, ctx);
     done();
   });
   return { app, tree, database };

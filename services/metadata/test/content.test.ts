@@ -1,4 +1,4 @@
-import { newId } from '@coffer/service-kit';
+import { newId, signPrincipal } from '@coffer/service-kit';
 import t from 'tap';
 import { bench, codeOf, content, Person, until } from './helpers.ts';
 
@@ -226,4 +226,58 @@ t.test('what was judged a moment ago is judged again by the commit', async (t) =
   const big = () => codeOf(ann.call('prepareWrite', { body: { target: other, sizeBytes: 6 } }));
   await until('and the limit', async () => (await big()) === 'quota_exceeded');
   await ann.recount(t);
+});
+
+t.test('several commits in one call, each with its own answer', async (t) => {
+  const { start } = await bench(t);
+  const service = await start({ freeLimitBytes: 1_000 });
+  const [ada, bob] = [new Person(service), new Person(service)];
+  const guest = new Person(service, { accountId: ada.id, readOnly: true });
+  await ada.file('root', 'taken');
+  const { internalSecret } = service.ctx;
+  const part = (
+    who: Person | string | undefined,
+    name: string,
+    sizeBytes: number,
+    ifExists: 'fail' | 'replace' = 'fail',
+  ) => ({
+    head: {
+      requestId: `together-${name}`,
+      ...(who !== undefined && {
+        principal: typeof who === 'string' ? who : signPrincipal(who.principal, internalSecret),
+      }),
+    },
+    write: { target: { parent: { id: 'root' as const }, name, ifExists }, content: content(sizeBytes) },
+  });
+  const forged = `${signPrincipal(ada.principal, 'another secret that is long enough too').split('.')[0]}.AAAA`;
+  const { answers } = await service.client.call('commitMany', {
+    body: {
+      parts: [
+        part(ada, 'a', 100),
+        part(bob, 'a', 200),
+        part(ada, 'taken', 10),
+        part(ada, 'taken', 10, 'replace'),
+        part(ada, 'too large', 5_000),
+        part(guest, 'b', 10),
+        part(undefined, 'c', 10),
+        part(forged, 'd', 10),
+        part(ada, 'a/b', 10),
+      ],
+    },
+  });
+  t.strictSame(
+    answers.map((answer) => ('error' in answer ? answer.error.code : answer.created)),
+    [true, true, 'name_taken', false, 'quota_exceeded', 'read_only', 'unauthorized', 'unauthorized', 'invalid_name'],
+  );
+  t.match(answers[0], { node: { name: 'a', ownerId: ada.id, content: { sizeBytes: 100 } } });
+  t.match(answers[1], { node: { name: 'a', ownerId: bob.id, content: { sizeBytes: 200 } } });
+  t.match(answers[8], { error: { errors: [{ path: '/target/name' }] } });
+  for (const [who, usedBytes] of [
+    [ada, 120],
+    [bob, 200],
+  ] as const) {
+    const { stored, counted } = await who.call('recount', { params: { accountId: who.id }, body: { repair: false } });
+    t.equal(stored.usedBytes, usedBytes);
+    t.equal(counted.usedBytes, usedBytes);
+  }
 });

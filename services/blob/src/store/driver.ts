@@ -54,6 +54,8 @@ export interface BlobDriver {
    * not destroyed: what becomes of the rest of the body is the caller's.
    */
   put(source: Readable, expected: Expectations, o: PutOptions): Promise<StoredBlob>;
+  /** The same for bytes that are there already. */
+  putBytes(bytes: Buffer): Promise<StoredBlob>;
   /** @throws `not_found`, `range_not_satisfiable` */
   open(digest: string, wanted: { offset?: number | undefined; length?: number | undefined }): Promise<OpenBlob>;
   stat(digest: string): Promise<BlobEntry | null>;

@@ -31,22 +31,19 @@ export async function commit(
   const preconditions = preconditionsOf(goal.conditions);
   const { signal: _, ...call } = request.call;
   try {
-    return await gateway.metadata.call(
-      'commitWrite',
+    return await gateway.writes.commit(
       {
-        body: {
-          target: goal.target,
-          content: {
-            sizeBytes,
-            etag: etagOf(sha256),
-            mime,
-            sha256,
-            chunks: sizeBytes === 0 ? [] : [{ digest: sha256, offset: 0, length: sizeBytes }],
-          },
-          ...(preconditions && { preconditions }),
-          ...(goal.properties && { properties: goal.properties }),
-          ...(goal.idempotency && { idempotency: goal.idempotency }),
+        target: goal.target,
+        content: {
+          sizeBytes,
+          etag: etagOf(sha256),
+          mime,
+          sha256,
+          chunks: sizeBytes === 0 ? [] : [{ digest: sha256, offset: 0, length: sizeBytes }],
         },
+        ...(preconditions && { preconditions }),
+        ...(goal.properties && { properties: goal.properties }),
+        ...(goal.idempotency && { idempotency: goal.idempotency }),
       },
       call,
     );

@@ -1,20 +1,29 @@
-import { metadataContract } from '@coffer/contracts';
-import { type App, serve } from '@coffer/service-kit';
+import { metadataContract, type Write, type Written } from '@coffer/contracts';
+import { type App, answerPart, type ServiceContext, serve } from '@coffer/service-kit';
 import { newProperties } from '../domain/properties.ts';
-import { record, type Tree } from '../operations/tree.ts';
+import { type Caller, record, type Tree } from '../operations/tree.ts';
 import { commitWrite, prepareWrite } from '../operations/write.ts';
-import { callerOf } from './caller.ts';
+import { callerOf, callerOfPart } from './caller.ts';
 
-export default function writeRoutes(app: App, tree: Tree): void {
+export default function writeRoutes(app: App, tree: Tree, ctx: ServiceContext): void {
   serve(app, metadataContract, 'prepareWrite', async ({ body }, request) => {
     const { target, sizeBytes, preconditions } = body;
     return { availableBytes: await prepareWrite(tree, callerOf(request), target, sizeBytes, preconditions) };
   });
 
-  serve(app, metadataContract, 'commitWrite', async ({ body }, request) => {
-    const caller = callerOf(request);
-    const properties = newProperties(body.properties);
-    const { chain, created } = await commitWrite(tree, caller, { ...body, properties });
+  const commit = async (caller: Caller, write: Write): Promise<Written> => {
+    const properties = newProperties(write.properties);
+    const { chain, created } = await commitWrite(tree, caller, { ...write, properties });
     return { node: record(caller.principal, chain), created };
+  };
+  const { op } = metadataContract.endpoints.commitWrite;
+
+  serve(app, metadataContract, 'commitWrite', ({ body }, request) => commit(callerOf(request), body));
+
+  serve(app, metadataContract, 'commitMany', async ({ body: { parts } }) => {
+    const answers = parts.map(({ head, write }) =>
+      answerPart(ctx, { op, head }, (part) => commit(callerOfPart(part), write)),
+    );
+    return { answers: await Promise.all(answers) };
   });
 }

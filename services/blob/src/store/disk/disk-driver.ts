@@ -11,7 +11,7 @@ import { DamagedBlob, openBlob, statBlob } from './read.ts';
 import { Space } from './space.ts';
 import { type Log, storeError } from './store-error.ts';
 import { rehash } from './verify.ts';
-import { put } from './write.ts';
+import { put, putBytes } from './write.ts';
 
 const LIST_BUDGET_MS = 2_000;
 const READY_MS = 2_000;
@@ -56,6 +56,7 @@ export async function openDiskDriver(o: {
 
   return {
     put: (source, expected, options) => guard(() => put(parts, source, expected, options)),
+    putBytes: (bytes) => guard(() => putBytes(parts, bytes)),
     open: (digest, wanted) =>
       guard(async () => {
         try {

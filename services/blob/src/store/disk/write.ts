@@ -53,6 +53,18 @@ export async function put(
   }
 }
 
+/** The same for bytes that are there already. */
+export async function putBytes(parts: WriteParts, bytes: Buffer): Promise<StoredBlob> {
+  const upload = new Upload(parts, {}, false);
+  try {
+    upload.receive(bytes);
+    await upload.write([bytes], true);
+    return await upload.commit();
+  } finally {
+    await upload.end();
+  }
+}
+
 class Upload {
   readonly #parts: WriteParts;
   readonly #expected: Expectations;
