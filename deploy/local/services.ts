@@ -28,9 +28,6 @@ export function serviceEnvironment(service: string, around: Surroundings): NodeJ
   const own: Record<string, Record<string, string>> = {
     blob: {
       BLOB_DIR: extra.BLOB_DIR ?? process.env.BLOB_DIR ?? path.join(stateDir, 'blobs'),
-      // Each sync of a file or a folder holds one thread of libuv's pool, whose default is four. Read when the pool
-      // starts, which is before the service's own first line.
-      UV_THREADPOOL_SIZE: extra.UV_THREADPOOL_SIZE ?? process.env.UV_THREADPOOL_SIZE ?? '64',
     },
     metadata: { MONGODB_DATABASE: `${databasePrefix}metadata` },
     auth: {

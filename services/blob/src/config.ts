@@ -22,7 +22,7 @@ export const ConfigSchema = Type.Object({
     description: 'How fast that reading may become when it is late',
   }),
   UV_THREADPOOL_SIZE: Type.Integer({
-    default: 32,
+    default: 64,
     minimum: 4,
     maximum: 1024,
     description:
