@@ -25,6 +25,11 @@ curl -sS -H "authorization: Bearer $TOKEN" ${url}/v1/files/notes/hello.txt
 `;
 }
 
+/** Where mails are, while no mail server is named. */
+export function mailNote(mailDir: string): string {
+  return `Mails are written to ${mailDir}; with SMTP_URL=smtp://user:password@host:port they are sent.\n`;
+}
+
 /** Shown once: only a hash of the password is kept. */
 export function operatorNote(username: string, password: string): string {
   return `

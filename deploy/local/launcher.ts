@@ -6,11 +6,11 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { prettyFactory } from 'pino-pretty';
-import { firstSteps, operatorNote } from './first-steps.ts';
+import { firstSteps, mailNote, operatorNote } from './first-steps.ts';
 import { acquireLock, type Lock } from './lock.mjs';
 import { follow } from './log-file.ts';
 import { loadSecrets } from './secrets.ts';
-import { BACKEND, GATEWAY } from './services.ts';
+import { SERVICES } from './services.ts';
 import { type Stack, startStack } from './stack.ts';
 import { onStopRequest } from './stop-requests.ts';
 
@@ -79,6 +79,7 @@ async function start(): Promise<void> {
   if (wanted !== 0 && port !== wanted) say(`Port ${wanted} is taken; using ${port}`);
   if (showsPassword && stack.adminPassword !== undefined) say(operatorNote(stack.adminUsername, stack.adminPassword));
   say(firstSteps(stack.url));
+  if (stack.mailDir !== undefined) say(mailNote(stack.mailDir));
 }
 
 function portFromEnvironment(): number {
@@ -99,7 +100,7 @@ function showLogs(logsDir: string): () => void {
     singleLine: true,
   });
   const show = process.stdout.isTTY ? (line: string) => process.stdout.write(readable(pretty, line)) : say;
-  const followers = [...BACKEND, GATEWAY].map((service) => follow(path.join(logsDir, `${service}.log`), show));
+  const followers = SERVICES.map((service) => follow(path.join(logsDir, `${service}.log`), show));
   return () => {
     for (const stop of followers) stop();
   };

@@ -2,9 +2,12 @@ import path from 'node:path';
 import type { Engines } from './engines/index.ts';
 import type { Secrets } from './secrets.ts';
 
-/** Every service but the gateway: started before it, and stopped after it. */
+/** What the gateway calls: started before it, and stopped after it. */
 export const BACKEND = ['blob', 'metadata', 'auth'] as const;
 export const GATEWAY = 'gateway';
+/** Started after the gateway, whose address stands in the mails that it writes. */
+export const WORKER = 'worker';
+export const SERVICES = [...BACKEND, GATEWAY, WORKER] as const;
 
 const repository = path.resolve(import.meta.dirname, '../..');
 
@@ -19,6 +22,10 @@ export interface Surroundings {
   readonly extra: Readonly<Record<string, string>>;
   readonly admin: { readonly username: string; readonly password?: string };
 }
+
+/** Where the worker writes mails while no `SMTP_URL` is set. */
+export const mailDirOf = ({ stateDir, extra }: Pick<Surroundings, 'stateDir' | 'extra'>): string =>
+  path.resolve(extra.MAIL_DIR ?? process.env.MAIL_DIR ?? path.join(stateDir, 'mail'));
 
 /** Set here for each service of the stack, whatever the launcher's own environment says. */
 export function serviceEnvironment(service: string, around: Surroundings): NodeJS.ProcessEnv {
@@ -35,6 +42,7 @@ export function serviceEnvironment(service: string, around: Surroundings): NodeJ
       KEY_ENCRYPTION_KEY: secrets.keyEncryptionKey,
       ...(password === undefined ? {} : { ADMIN_USERNAME: admin.username, ADMIN_PASSWORD: password }),
     },
+    [WORKER]: { MAIL_DIR: mailDirOf(around) },
   };
   return {
     // Compiled and type-stripped modules are kept for the next start; where the folder cannot be written, they are not.

@@ -4,7 +4,7 @@ import { type Engines, provideEngines } from './engines/index.ts';
 import { nextFreePort } from './ports.ts';
 import { waitUntilReady } from './ready.ts';
 import { loadSecrets, type Secrets, saveSecrets } from './secrets.ts';
-import { BACKEND, entryOf, GATEWAY, type Surroundings, serviceEnvironment } from './services.ts';
+import { BACKEND, entryOf, GATEWAY, mailDirOf, type Surroundings, serviceEnvironment, WORKER } from './services.ts';
 import { type Supervised, supervise } from './supervisor.ts';
 
 export interface StackOptions {
@@ -31,6 +31,8 @@ export interface Stack {
   readonly engines: Engines;
   readonly internalSecret: string;
   readonly adminUsername: string;
+  /** Gets mails as `.eml` files; absent where they go to the server of `SMTP_URL`. */
+  readonly mailDir?: string;
   /** When it came from the environment, or was made by this start. */
   readonly adminPassword?: string;
   /** Signals a service or an engine by its name, as an outsider would; returns the pids signalled. */
@@ -88,7 +90,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     }));
     const url = (await interruptible(gateway, signal)).replace(/\/$/, '').replace('//0.0.0.0:', '//127.0.0.1:');
     bound = new URL(url).port || '80';
-    await waitUntilReady(url, signal);
+    const publicUrl = env.PUBLIC_URL ?? process.env.PUBLIC_URL ?? url;
+    const worker = start(WORKER, () => ({ PUBLIC_URL: publicUrl }));
+    await interruptible(Promise.all([waitUntilReady(url, signal), worker]), signal);
 
     // Handed out once: from here on only its hash is kept, by the auth service.
     if (secrets.adminPassword !== undefined) saveSecrets(stateDir, withoutPassword(secrets));
@@ -98,6 +102,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       engines,
       internalSecret: secrets.internalSecret,
       adminUsername: admin.username,
+      ...((env.SMTP_URL ?? process.env.SMTP_URL ?? '') === '' ? { mailDir: mailDirOf(around) } : {}),
       ...(admin.password === undefined ? {} : { adminPassword: admin.password }),
       kill: (name, killSignal) => {
         const service = services.get(name);

@@ -37,8 +37,8 @@ t.test('each service comes back after it was killed, and none outlives the stack
   const stack = await startStack({ stateDir, databasePrefix: `s${randomUUID().slice(0, 8)}_` });
   t.teardown(() => stack.stop());
   t.ok(await answers(stack.url));
-  const services = ['blob', 'metadata', 'auth', 'gateway'];
-  t.match(Object.keys(stack.pids()).slice(0, 4), services);
+  const services = ['blob', 'metadata', 'auth', 'gateway', 'worker'];
+  t.match(Object.keys(stack.pids()).slice(0, services.length), services);
 
   for (const name of services) {
     const before = stack.pids()[name];

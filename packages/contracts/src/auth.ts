@@ -1,8 +1,11 @@
 import Type, { type Static } from 'typebox';
-import { Id, NullableTime, PageQuery, Principal, Role, Time } from './common.ts';
+import { Door, Id, NullableTime, PageQuery, Principal, Role, Time } from './common.ts';
 import { contract } from './endpoint.ts';
 
-/** As given by the person; uniqueness is judged on the NFKC form, case folded. */
+/**
+ * As given by the person; uniqueness is judged on the NFKC form, case folded. Printable characters without `:` (RFC 7617) and
+ * without white space at the ends; with `@` only where it is the account's e-mail address too, so that no log-in means two accounts.
+ */
 export const Username = Type.String({ minLength: 1, maxLength: 64 });
 export const Email = Type.String({ minLength: 3, maxLength: 254 });
 export const Password = Type.String({ minLength: 1, maxLength: 1024 });
@@ -10,7 +13,8 @@ export const Password = Type.String({ minLength: 1, maxLength: 1024 });
 export const Account = Type.Object({
   id: Id,
   username: Type.String(),
-  email: Type.String(),
+  /** Null where the account was made through a door that asks for none. */
+  email: Type.Union([Type.String(), Type.Null()]),
   role: Role,
   suspended: Type.Boolean(),
   createdAt: Time,
@@ -28,6 +32,13 @@ export const Session = Type.Object({
 });
 export type Session = Static<typeof Session>;
 
+/**
+ * Facts about the person that some doors ask for (names, telephone, ...), under names of that door's choice. Kept sealed. At most 32 of
+ * 1 to 64 characters, values of at most 1,024.
+ */
+export const Profile = Type.Record(Type.String(), Type.String({ maxLength: 1024 }));
+export type Profile = Static<typeof Profile>;
+
 export const SessionInfo = Type.Object({
   id: Id,
   createdAt: Time,
@@ -44,6 +55,8 @@ export const ApiKey = Type.Object({
   access: Type.Union([Type.Literal('full'), Type.Literal('read-only')]),
   createdAt: Time,
   expiresAt: NullableTime,
+  /** Through which door it was brought in, its id and secret chosen elsewhere; absent for keys made here. */
+  door: Type.Optional(Door),
 });
 export type ApiKey = Static<typeof ApiKey>;
 export const NewApiKey = Type.Object({ ...ApiKey.properties, /** Shown once. */ secret: Type.String() });
@@ -55,7 +68,7 @@ export const Idempotency = Type.Object({
   fingerprint: Type.String({ maxLength: 64 }),
 });
 
-/** An ended session, revoked key or suspended account: its tokens must not be honoured. Kept for one access token's life. */
+/** An ended session, revoked key, suspended or deleted account: its tokens must not be honoured. Kept for the longest life of its access tokens. */
 export const Revocation = Type.Object({
   kind: Type.Union([Type.Literal('session'), Type.Literal('key'), Type.Literal('account')]),
   id: Type.String(),
@@ -74,14 +87,109 @@ export const authContract = contract({
       body: Type.Object(
         {
           username: Username,
-          email: Email,
+          /** Null: the account has none. Where the user name holds `@` it is the e-mail address as well. */
+          email: Type.Union([Email, Type.Null()]),
           password: Password,
+          /** Doors whose documents promise to take any password say so; else 400 `weak_password`. */
+          anyPassword: Type.Optional(Type.Boolean()),
+          profile: Type.Optional(Profile),
+          /** A key pair made elsewhere that becomes one of the account's API keys; 409 `key_taken` where any account has the id. */
+          importedKey: Type.Optional(
+            Type.Object(
+              {
+                door: Door,
+                id: Type.String({ minLength: 1, maxLength: 128 }),
+                secret: Type.String({ minLength: 1, maxLength: 256 }),
+              },
+              { additionalProperties: false },
+            ),
+          ),
           address: Type.Optional(Type.String()),
           idempotency: Type.Optional(Idempotency),
         },
         { additionalProperties: false },
       ),
       response: Account,
+    },
+    /**
+     * The accounts behind ids, user names or e-mail addresses, in the order of asking; null where there is none. Asked by services, on
+     * behalf of nobody: what of it may be shown is theirs to judge.
+     */
+    lookUpAccounts: {
+      op: 'accounts.lookUp',
+      method: 'POST',
+      path: '/accounts/look-up',
+      idempotent: true,
+      body: Type.Object(
+        { logins: Type.Array(Type.String({ minLength: 1, maxLength: 254 }), { minItems: 1, maxItems: 1000 }) },
+        { additionalProperties: false },
+      ),
+      response: Type.Object({ accounts: Type.Array(Type.Union([Account, Type.Null()])) }),
+    },
+    getProfile: {
+      op: 'accounts.profile',
+      method: 'GET',
+      path: '/accounts/:accountId/profile',
+      idempotent: true,
+      params: AccountParams,
+      response: Profile,
+    },
+    /** Null removes a fact, others stay as they are. */
+    updateProfile: {
+      op: 'accounts.updateProfile',
+      method: 'PATCH',
+      path: '/accounts/:accountId/profile',
+      idempotent: true,
+      params: AccountParams,
+      body: Type.Record(Type.String(), Type.Union([Type.String({ maxLength: 1024 }), Type.Null()])),
+      response: Profile,
+    },
+    /**
+     * Gone for good: names are free again, sessions and keys end, the files follow (event `accountDeleted`). 401 `invalid_credentials` on a
+     * wrong password, which counts as an attempt to log in. An operator cannot be deleted (403).
+     */
+    deleteAccount: {
+      op: 'accounts.delete',
+      method: 'POST',
+      path: '/accounts/:accountId/delete',
+      idempotent: false,
+      params: AccountParams,
+      body: Type.Object({ password: Password, address: Type.Optional(Type.String()) }, { additionalProperties: false }),
+    },
+    /** Sends a link to set a new password, if the address is an account's: the answer and its time tell nobody whether. Limited per address and account. */
+    requestPasswordReset: {
+      op: 'passwordResets.request',
+      method: 'POST',
+      path: '/password-resets',
+      idempotent: false,
+      body: Type.Object(
+        { email: Type.String({ maxLength: 254 }), address: Type.String() },
+        { additionalProperties: false },
+      ),
+    },
+    /** Works once, within an hour, until the password or the e-mail address changes: 401 `invalid_token` else. Ends all sessions. */
+    resetPassword: {
+      op: 'passwordResets.use',
+      method: 'POST',
+      path: '/password-resets/use',
+      idempotent: false,
+      body: Type.Object(
+        {
+          token: Type.String({ minLength: 1, maxLength: 512 }),
+          newPassword: Password,
+          anyPassword: Type.Optional(Type.Boolean()),
+        },
+        { additionalProperties: false },
+      ),
+    },
+    /** What the mail of a reset holds; asked by the service that writes it. 404 where it was used, expired or overtaken. */
+    getPasswordReset: {
+      op: 'passwordResets.get',
+      method: 'GET',
+      path: '/password-resets/:resetId',
+      idempotent: true,
+      params: Type.Object({ resetId: Id }),
+      response: Type.Object({ account: Account, token: Type.String(), expiresAt: Time }),
     },
     getAccount: {
       op: 'accounts.get',
@@ -149,12 +257,64 @@ export const authContract = contract({
         {
           login: Type.String({ minLength: 1, maxLength: 254 }),
           password: Password,
+          /** Life of its access tokens where it is not the configured one. */
+          accessTokenSeconds: Type.Optional(Type.Integer({ minimum: 10, maximum: 86_400 })),
+          /** For clients that know of no rotation: the refresh token stays the same and is used with `renewAccess` only. */
+          fixedRefreshToken: Type.Optional(Type.Boolean()),
           address: Type.String(),
           userAgent: Type.String({ maxLength: 512 }),
         },
         { additionalProperties: false },
       ),
       response: Session,
+    },
+    /** A new access token for a session with a fixed refresh token, of the life that the session began with. 401 `invalid_token`, `session_ended`; 403 `account_suspended`. */
+    renewAccess: {
+      op: 'sessions.renewAccess',
+      method: 'POST',
+      path: '/sessions/access',
+      idempotent: true,
+      body: Type.Object(
+        {
+          refreshToken: Type.String({ minLength: 1, maxLength: 512 }),
+          address: Type.String(),
+          userAgent: Type.String({ maxLength: 512 }),
+        },
+        { additionalProperties: false },
+      ),
+      response: Type.Object({ sessionId: Id, accessToken: Type.String(), expiresAt: Time }),
+    },
+    /**
+     * A session that one opaque key stands for, for doors whose clients hold a key or a cookie and never renew it. It lives as long as a
+     * session that is used (`SESSION_DAYS` after the last use). `reuse`: the door's living session of this account, if there is one, with
+     * its key. Errors as `createSession`.
+     */
+    createSessionKey: {
+      op: 'sessionKeys.create',
+      method: 'POST',
+      path: '/session-keys',
+      idempotent: false,
+      body: Type.Object(
+        {
+          login: Type.String({ minLength: 1, maxLength: 254 }),
+          password: Password,
+          door: Door,
+          reuse: Type.Optional(Type.Boolean()),
+          address: Type.String(),
+          userAgent: Type.String({ maxLength: 512 }),
+        },
+        { additionalProperties: false },
+      ),
+      response: Type.Object({ key: Type.String(), sessionId: Id, reused: Type.Boolean(), account: Account }),
+    },
+    /** 401 `invalid_token` for an unknown key and one of another door, `session_ended`; 403 `account_suspended`. */
+    verifySessionKey: {
+      op: 'sessionKeys.verify',
+      method: 'POST',
+      path: '/session-keys/verify',
+      idempotent: true,
+      body: Type.Object({ key: Type.String({ maxLength: 256 }), door: Door }, { additionalProperties: false }),
+      response: Type.Object({ principal: Principal, expiresAt: Time }),
     },
     /** Rotates. Reuse of a spent refresh token ends the session: 401 `refresh_reused`. Of requests under way together one wins, the others get 409 `busy`. */
     refreshSession: {
@@ -221,12 +381,43 @@ export const authContract = contract({
       ),
       response: NewApiKey,
     },
+    /**
+     * Another pair from elsewhere for an account that has none of this door any more, or has the one given (then nothing changes); the
+     * password stands for the session that such a door has not got yet. 409 `key_taken` where any other account has the id.
+     */
+    importKey: {
+      op: 'keys.import',
+      method: 'POST',
+      path: '/keys/import',
+      idempotent: true,
+      body: Type.Object(
+        {
+          login: Type.String({ minLength: 1, maxLength: 254 }),
+          password: Password,
+          door: Door,
+          id: Type.String({ minLength: 1, maxLength: 128 }),
+          secret: Type.String({ minLength: 1, maxLength: 256 }),
+          address: Type.String(),
+        },
+        { additionalProperties: false },
+      ),
+      response: ApiKey,
+    },
+    /** The secret of an imported key, for signing in its holder's name. 404 where the account has no such key. */
+    getImportedKey: {
+      op: 'keys.getImported',
+      method: 'GET',
+      path: '/accounts/:accountId/imported-keys/:door',
+      idempotent: true,
+      params: Type.Object({ accountId: Id, door: Door }),
+      response: Type.Object({ id: Type.String(), secret: Type.String() }),
+    },
     deleteKey: {
       op: 'keys.delete',
       method: 'DELETE',
       path: '/accounts/:accountId/keys/:keyId',
       idempotent: true,
-      params: Type.Object({ accountId: Id, keyId: Type.String({ maxLength: 64 }) }),
+      params: Type.Object({ accountId: Id, keyId: Type.String({ maxLength: 128 }) }),
     },
     /** Key id and secret to a principal; 401 `invalid_token` for unknown, expired or wrong, 403 `account_suspended`. */
     verifyKey: {
@@ -235,7 +426,7 @@ export const authContract = contract({
       path: '/keys/verify',
       idempotent: true,
       body: Type.Object(
-        { keyId: Type.String({ maxLength: 64 }), secret: Type.String({ maxLength: 256 }) },
+        { keyId: Type.String({ maxLength: 128 }), secret: Type.String({ maxLength: 256 }) },
         { additionalProperties: false },
       ),
       response: Type.Object({ principal: Principal, expiresAt: NullableTime }),
@@ -248,7 +439,7 @@ export const authContract = contract({
       idempotent: true,
       response: Type.Object({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown())) }),
     },
-    /** What was revoked within the last access token's life: read by a gateway when it starts or was away from the bus. */
+    /** What was revoked so lately that access tokens of it may be left: read by a gateway when it starts or was away from the bus. */
     listRevocations: {
       op: 'revocations.list',
       method: 'GET',

@@ -21,11 +21,31 @@ export const Principal = Type.Object({
   accountId: Id,
   role: Role,
   sessionId: Type.Optional(Id),
-  keyId: Type.Optional(Type.String({ maxLength: 64 })),
+  keyId: Type.Optional(Type.String({ maxLength: 128 })),
   /** True for a read-only API key: nothing may be changed with it. */
   readOnly: Type.Boolean(),
 });
 export type Principal = Static<typeof Principal>;
+
+/**
+ * Who has not said who they are: they see what is open to anyone who has its id, and change nothing. No account has the
+ * nil id (RFC 9562, 5.9).
+ */
+export const NOBODY: Principal = Object.freeze({
+  accountId: '00000000-0000-0000-0000-000000000000',
+  role: 'user',
+  readOnly: true,
+});
+
+/** The older APIs, by the names of their plugins. Each is a door to the same accounts and files. */
+export const Door = Type.Union([
+  Type.Literal('cloudrest'),
+  Type.Literal('images'),
+  Type.Literal('vertex'),
+  Type.Literal('cloudbox'),
+  Type.Literal('minobject'),
+]);
+export type Door = Static<typeof Door>;
 
 /** What the headers of a request would have said, for one of several that travel together in a call. */
 export const PartHead = Type.Object({

@@ -29,6 +29,8 @@ export const errorCodes = {
   name_taken: [409, 'The name is taken'],
   username_taken: [409, 'The user name is taken'],
   email_taken: [409, 'The e-mail address is taken'],
+  key_taken: [409, 'The access key is taken'],
+  identifier_taken: [409, 'The identifier is taken'],
   would_cycle: [409, 'A folder cannot be moved into itself'],
   not_a_folder: [409, 'Not a folder'],
   not_a_file: [409, 'Not a file'],

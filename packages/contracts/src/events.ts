@@ -1,6 +1,7 @@
 import Type, { type Static, type TSchema } from 'typebox';
 import { Revocation } from './auth.ts';
 import { Id, Time } from './common.ts';
+import { GrantRole } from './metadata.ts';
 
 /** What every event carries besides its `data`. `id` is the JetStream message id: the same event published twice counts once. */
 export const EventEnvelope = Type.Object({
@@ -35,6 +36,31 @@ export const events = {
   accountCreated: event({ type: 'auth.account-created', schema: 1, data: Type.Object({ accountId: Id }) }),
   /** Sessions ended, keys revoked, accounts suspended: gateways stop honouring them at once. */
   revoked: event({ type: 'auth.revoked', schema: 1, data: Type.Object({ items: Type.Array(Revocation) }) }),
+  /** The account is gone for good; whoever keeps something of it removes it. */
+  accountDeleted: event({ type: 'auth.account-deleted', schema: 1, data: Type.Object({ accountId: Id }) }),
+  /** Somebody asked for a link to set a new password. The mail's secret part is not in here: it is asked for when the mail is written. */
+  passwordResetRequested: event({
+    type: 'auth.password-reset-requested',
+    schema: 1,
+    data: Type.Object({ accountId: Id, resetId: Id }),
+  }),
+  /** A password was set by such a link. */
+  passwordReset: event({
+    type: 'auth.password-reset',
+    schema: 1,
+    data: Type.Object({ accountId: Id, resetId: Id }),
+  }),
+  /** Rights were given to accounts that had less before; `notify` asks that they be told by mail. */
+  nodeShared: event({
+    type: 'metadata.node-shared',
+    schema: 1,
+    data: Type.Object({
+      ...NodeFacts.properties,
+      accountIds: Type.Array(Id),
+      role: GrantRole,
+      notify: Type.Boolean(),
+    }),
+  }),
   nodeCreated: event({ type: 'metadata.node-created', schema: 1, data: NodeFacts }),
   nodeChanged: event({
     type: 'metadata.node-changed',
@@ -46,6 +72,7 @@ export const events = {
         Type.Literal('name'),
         Type.Literal('parent'),
         Type.Literal('properties'),
+        Type.Literal('access'),
         Type.Literal('restored'),
       ]),
     }),

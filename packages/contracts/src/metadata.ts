@@ -26,6 +26,10 @@ export const NodeKind = Type.Union([Type.Literal('file'), Type.Literal('folder')
 export const GeneralAccess = Type.Union([Type.Literal('restricted'), Type.Literal('viewer'), Type.Literal('editor')]);
 export const NodeRole = Type.Union([Type.Literal('owner'), Type.Literal('editor'), Type.Literal('viewer')]);
 
+/** What can be granted; ownership cannot. */
+export const GrantRole = Type.Union([Type.Literal('editor'), Type.Literal('viewer')]);
+export type GrantRole = Static<typeof GrantRole>;
+
 /** Free-form, bounded: at most 64 keys of 1 to 128 characters, values of at most 4,096 characters, 16 KiB in all (checked by metadata). */
 export const Properties = Type.Record(Type.String(), Type.String({ maxLength: 4096 }));
 
@@ -44,6 +48,14 @@ export const NodeRecord = Type.Object({
   generalAccess: GeneralAccess,
   properties: Properties,
   content: Type.Optional(Content),
+  /** Integer that stands for the node, unique in the service; only where one was given (`numberNodes`). */
+  number: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Name that is unique in the service; only where the file was made with one. */
+  identifier: Type.Optional(Type.String()),
+  /** Since when it is shown among what everyone may see; only where it was published. */
+  publishedAt: Type.Optional(Time),
+  /** Who was given something on this very node, for those who may change that; absent where nobody was. */
+  grants: Type.Optional(Type.Array(Type.Object({ accountId: Id, role: GrantRole }))),
 });
 export type NodeRecord = Static<typeof NodeRecord>;
 
@@ -58,6 +70,19 @@ export const Version = Type.Object({
   by: Id,
 });
 export type Version = Static<typeof Version>;
+
+/**
+ * Who has what on a node, and from where it comes: `nodeId` is the node itself or the folder above it that carries the
+ * grant. An account has one entry per node that grants it something; the highest of them counts.
+ */
+export const Access = Type.Object({
+  ownerId: Id,
+  /** The node's own setting, and the widest of it and those above with the node that has it. */
+  generalAccess: GeneralAccess,
+  effectiveGeneralAccess: Type.Object({ access: GeneralAccess, nodeId: Id }),
+  grants: Type.Array(Type.Object({ accountId: Id, role: GrantRole, nodeId: Id })),
+});
+export type Access = Static<typeof Access>;
 
 export const Usage = Type.Object({
   usedBytes: ByteCount,
@@ -102,7 +127,7 @@ export type Preconditions = Static<typeof Preconditions>;
 
 /**
  * Where an upload goes: new content of a file that is there (`node`), or a name in a folder, made or replaced. `makeFolders` makes the missing
- * folders of a path. `ifExists: 'fail'` answers 409 `name_taken` (as POST does), 'replace' is PUT.
+ * folders of a path. `ifExists: 'fail'` answers 409 `name_taken` (as POST does), 'replace' is PUT, 'rename' takes the next free name like it: `name (1).ext`.
  */
 export const WriteTarget = Type.Union([
   Type.Object({ node: NodeRef }, { additionalProperties: false }),
@@ -111,7 +136,7 @@ export const WriteTarget = Type.Union([
       parent: NodeRef,
       name: Name,
       makeFolders: Type.Optional(Type.Boolean()),
-      ifExists: Type.Union([Type.Literal('fail'), Type.Literal('replace')]),
+      ifExists: Type.Union([Type.Literal('fail'), Type.Literal('replace'), Type.Literal('rename')]),
     },
     { additionalProperties: false },
   ),
@@ -124,7 +149,16 @@ const Flags = { preconditions: Type.Optional(Preconditions), idempotency: Type.O
 const strict = { additionalProperties: false } as const;
 
 const Write = Type.Object(
-  { target: WriteTarget, content: NewContent, properties: Type.Optional(Properties), ...Flags },
+  {
+    target: WriteTarget,
+    content: NewContent,
+    properties: Type.Optional(Properties),
+    /** For a new file only: 409 `identifier_taken` where any other node has it. */
+    identifier: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
+    /** For a new file only: made with `generalAccess: 'viewer'` and a `publishedAt`. */
+    publish: Type.Optional(Type.Boolean()),
+    ...Flags,
+  },
   strict,
 );
 export type Write = Static<typeof Write>;
@@ -140,7 +174,14 @@ export const metadataContract = contract({
       method: 'POST',
       path: '/nodes/resolve',
       idempotent: true,
-      body: Type.Object({ ref: NodeRef }, strict),
+      body: Type.Object(
+        {
+          ref: NodeRef,
+          /** 403 `forbidden` instead of 404 for a node that is there but not the caller's to see: for doors whose documents tell the two apart. */
+          tellHidden: Type.Optional(Type.Boolean()),
+        },
+        strict,
+      ),
       response: NodeRecord,
     },
     /** Several at once, each with its own outcome, in order: the caller's way to put questions that arrive together into one. Principals may differ, so each question carries its own. */
@@ -184,13 +225,17 @@ export const metadataContract = contract({
           properties: Type.Optional(Properties),
           makeFolders: Type.Optional(Type.Boolean()),
           /** Answer the folder that is there instead of 409. */ existing: Type.Optional(Type.Boolean()),
+          /** Take the next free name like it instead of 409: `name (1)`. */ rename: Type.Optional(Type.Boolean()),
           idempotency: Type.Optional(Idempotency),
         },
         strict,
       ),
       response: Type.Object({ node: NodeRecord, created: Type.Boolean() }),
     },
-    /** Rename, move, properties (null removes one): any of them together, in one update. */
+    /**
+     * Rename, move, properties (null removes one), general access: any of them together, in one update. A move stays
+     * within the owner's tree (409 `conflict`). The root takes none of it (403).
+     */
     updateNode: {
       op: 'nodes.update',
       method: 'PATCH',
@@ -200,15 +245,108 @@ export const metadataContract = contract({
       body: Type.Object(
         {
           name: Type.Optional(Name),
+          /** Take the next free name like it instead of 409: `name (1)`. */
+          rename: Type.Optional(Type.Boolean()),
           parentId: Type.Optional(Type.Union([Id, Type.Literal('root')])),
           properties: Type.Optional(
             Type.Record(Type.String(), Type.Union([Type.String({ maxLength: 4096 }), Type.Null()])),
           ),
+          generalAccess: Type.Optional(GeneralAccess),
           preconditions: Type.Optional(Preconditions),
         },
         strict,
       ),
       response: NodeRecord,
+    },
+    /** For whoever may read the node; who may not change it sees the owner and their own entries only. */
+    getAccess: {
+      op: 'access.get',
+      method: 'GET',
+      path: '/nodes/:id/access',
+      idempotent: true,
+      params: NodeParams,
+      response: Access,
+    },
+    /**
+     * Gives and takes rights on this node, all in one update; for owner and editors, not on a root (403). An account has
+     * one role per node: giving replaces it. The owner's own id is passed over. At most 1,000 grants on a node (409
+     * `conflict`). `changed` names the accounts that have another role here than before. Whether accounts exist is the
+     * caller's to know.
+     */
+    changeGrants: {
+      op: 'access.changeGrants',
+      method: 'POST',
+      path: '/nodes/:id/grants',
+      idempotent: true,
+      params: NodeParams,
+      body: Type.Object(
+        {
+          give: Type.Array(Type.Object({ accountId: Id, role: GrantRole }, strict), { maxItems: 100 }),
+          /** With a role: only where it is this one. */
+          take: Type.Array(Type.Object({ accountId: Id, role: Type.Optional(GrantRole) }, strict), { maxItems: 100 }),
+          notify: Type.Optional(Type.Boolean()),
+          preconditions: Type.Optional(Preconditions),
+        },
+        strict,
+      ),
+      response: Type.Object({ node: NodeRecord, changed: Type.Array(Id) }),
+    },
+    /** What others granted to the caller by name, the latest first; what lies below a shared folder is found through it. */
+    listShared: {
+      op: 'access.shared',
+      method: 'GET',
+      path: '/shared',
+      idempotent: true,
+      query: PageQuery,
+      response: NodePage,
+    },
+    /** Every file of the caller's tree that is there, in the order of making, each with the names from the root on (its own last). */
+    listFiles: {
+      op: 'files.list',
+      method: 'GET',
+      path: '/files',
+      idempotent: true,
+      query: PageQuery,
+      response: Type.Object({
+        items: Type.Array(Type.Object({ node: NodeRecord, path: Type.Array(Type.String()) })),
+        nextCursor: Type.Union([Type.String(), Type.Null()]),
+      }),
+    },
+    /** The numbers of these nodes of the caller's own tree, given now to those that have none. Never given twice, also not after a deletion. */
+    numberNodes: {
+      op: 'numbers.give',
+      method: 'POST',
+      path: '/numbers',
+      idempotent: true,
+      body: Type.Object({ ids: Type.Array(Id, { minItems: 1, maxItems: 1000 }) }, strict),
+      /** In the order of `ids`; null where there is no such node. */
+      response: Type.Object({ numbers: Type.Array(Type.Union([Type.Integer({ minimum: 1 }), Type.Null()])) }),
+    },
+    findByNumber: {
+      op: 'numbers.find',
+      method: 'GET',
+      path: '/numbers/:number',
+      idempotent: true,
+      params: Type.Object({ number: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
+      response: NodeRecord,
+    },
+    /** 404 where no file has it; 403 `forbidden` where one has, but the caller may not see it. */
+    findByIdentifier: {
+      op: 'identifiers.find',
+      method: 'POST',
+      path: '/identifiers/find',
+      idempotent: true,
+      body: Type.Object({ identifier: Type.String({ minLength: 1, maxLength: 1024 }) }, strict),
+      response: NodeRecord,
+    },
+    /** Published files of everyone, or of one account, that anyone may see at this moment; the latest first. */
+    listPublished: {
+      op: 'published.list',
+      method: 'GET',
+      path: '/published',
+      idempotent: true,
+      query: Type.Object({ ...PageQuery.properties, ownerId: Type.Optional(Id) }),
+      response: NodePage,
     },
     /** Into the trash, or gone for good with everything below it (its bytes are given back to the quota when that is done). */
     deleteNode: {

@@ -26,7 +26,10 @@ export interface ConsumeOptions {
   subject: string;
   /** At least once per event: it must bear being called again for the same `id` (after a crash before the acknowledgement). */
   handler: (e: EventEnvelope, o: { attempt: number }) => Promise<void>;
-  /** After so many failures the event goes to `coffer-dead.<durable>.<type>` and is not tried again. */
+  /**
+   * After so many failures the event goes to `coffer-dead.<durable>.<type>` and is not tried again. `Infinity` for handlers that fail only
+   * where something they need is away: the event then comes again until the stream forgets it, after seven days.
+   */
   maxDeliver?: number;
   backoffMs?: readonly number[];
 }

@@ -6,6 +6,8 @@ const SPECIAL = /[.*+?^${}()|[\]\\]/g;
 export function allowedMethods(app: App): (path: string) => string[] {
   const methods = new Map<string, Set<string>>();
   app.addHook('onRoute', ({ method, url }) => {
+    // Preflights are answered everywhere; that makes no path one that is there.
+    if (url === '*') return;
     const known = methods.get(url) ?? new Set<string>();
     for (const one of [method].flat()) known.add(one);
     methods.set(url, known);

@@ -119,6 +119,27 @@ t.test('an event that reaches a consumer twice is handled once', async (t) => {
   t.same(seen, [event.id, last.id]);
 });
 
+t.test('an event comes again without a limit where that is asked for', async (t) => {
+  const { prefix, join } = await start(t);
+  const ctx = await join();
+  let attempts = 0;
+  ctx.bus.consume({
+    durable: 'patient',
+    subject: 'test.>',
+    maxDeliver: Number.POSITIVE_INFINITY,
+    backoffMs: [10],
+    handler: async () => {
+      attempts++;
+      if (attempts <= 12) throw new Error('what it needs is away');
+    },
+  });
+  await publish(ctx, eventOf());
+  await until('handled', () => attempts === 13, 20_000);
+  const { streams, consumers } = await (await admin(t)).jetstreamManager();
+  await until('acknowledged', async () => (await consumers.info(`${prefix}COFFER`, 'patient')).num_ack_pending === 0);
+  t.equal((await streams.info(`${prefix}COFFER`)).state.messages, 1, 'and nothing is a dead letter');
+});
+
 t.test('a failed event comes again after its backoff, and is a dead letter in the end', async (t) => {
   const { prefix, join } = await start(t);
   const ctx = await join();

@@ -1,6 +1,20 @@
 import type { Readable } from 'node:stream';
 import { type Http, type Reply, type RequestOptions, UnexpectedReply } from './http.ts';
-import type { Account, AdminAccount, ApiKey, Node, Page, Session, SessionInfo, Usage, Version } from './shapes.ts';
+import type {
+  Access,
+  Account,
+  AdminAccount,
+  ApiKey,
+  GeneralAccess,
+  Grant,
+  GrantRole,
+  Node,
+  Page,
+  Session,
+  SessionInfo,
+  Usage,
+  Version,
+} from './shapes.ts';
 
 export type Body = Buffer | string | Readable;
 type Options = Pick<RequestOptions, 'headers' | 'signal' | 'timeoutMs'>;
@@ -113,7 +127,12 @@ export class Client {
   }
   updateNode(
     id: string,
-    body: { name?: string; parentId?: string; properties?: Record<string, string | null> },
+    body: {
+      name?: string;
+      parentId?: string;
+      properties?: Record<string, string | null>;
+      generalAccess?: GeneralAccess;
+    },
     o: Options = {},
   ): Promise<Node> {
     return this.#json('PATCH', `/v1/nodes/${id}`, { ...o, json: body });
@@ -150,6 +169,22 @@ export class Client {
   }
   search(q: string, { limit, cursor, match }: PageOptions & { match?: string } = {}): Promise<Page<Node>> {
     return this.#json('GET', '/v1/search', { query: { q, limit, cursor, match } });
+  }
+
+  // Access
+  access(id: string): Promise<Access> {
+    return this.#json('GET', `/v1/nodes/${id}/access`);
+  }
+  /** `account`: id, user name or e-mail address. */
+  grant(id: string, account: string, role: GrantRole, { notify, ...o }: Options & { notify?: boolean } = {}) {
+    const json = notify === undefined ? { role } : { role, notify };
+    return this.#json<Grant>('PUT', `/v1/nodes/${id}/grants/${encodeURIComponent(account)}`, { ...o, json });
+  }
+  revoke(id: string, account: string, o: Options = {}): Promise<void> {
+    return this.#empty('DELETE', `/v1/nodes/${id}/grants/${encodeURIComponent(account)}`, o);
+  }
+  shared({ limit, cursor }: PageOptions = {}): Promise<Page<Node>> {
+    return this.#json('GET', '/v1/shared', { query: { limit, cursor } });
   }
 
   // Content

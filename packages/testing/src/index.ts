@@ -1,4 +1,5 @@
 export * from './client.ts';
+export * from './dialects/index.ts';
 export * from './factories.ts';
 export * from './http.ts';
 export * from './processes.ts';

@@ -15,8 +15,27 @@ export interface Node {
   modifiedAt: string;
   trashedAt: string | null;
   role: 'owner' | 'editor' | 'viewer';
-  generalAccess: 'restricted' | 'viewer' | 'editor';
+  generalAccess: GeneralAccess;
   properties: Record<string, string>;
+}
+
+export type GrantRole = 'viewer' | 'editor';
+export type GeneralAccess = 'restricted' | GrantRole;
+
+export interface Grant {
+  /** The e-mail address only for those who may share the node. */
+  account: { id: string; username: string; email?: string | null };
+  role: GrantRole;
+  /** The node that carries it. */
+  from: string;
+  inherited: boolean;
+}
+
+export interface Access {
+  owner: { id: string; username: string };
+  generalAccess: GeneralAccess;
+  effectiveGeneralAccess: { access: GeneralAccess; from: string };
+  grants: Grant[];
 }
 
 export interface Page<T> {
@@ -27,7 +46,8 @@ export interface Page<T> {
 export interface Account {
   id: string;
   username: string;
-  email: string;
+  /** Null where the account was made through a door that asks for none. */
+  email: string | null;
   role: 'user' | 'operator';
   createdAt: string;
 }
@@ -58,6 +78,8 @@ export interface ApiKey {
   access: 'full' | 'read-only';
   createdAt: string;
   expiresAt: string | null;
+  /** Absent for keys that were made here. */
+  door?: string;
   /** In the answer to its making only. */
   secret?: string;
 }

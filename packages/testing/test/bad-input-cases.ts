@@ -112,7 +112,7 @@ function badFields(scene: Scene): BadCase[] {
   const badNames = ['', '.', '..', 'a/b', '/', 'a\0b', 'x'.repeat(256), 'é'.repeat(128), '\ud800'];
   const table: [route: Route | undefined, field: string, values: unknown[], status?: number, code?: string][] = [
     [accounts, 'username', [5, null, '', 'x'.repeat(65), {}]],
-    [accounts, 'username', ['has@sign', 'a\0b', ' '], 400, 'invalid_name'],
+    [accounts, 'username', ['has@sign', 'a:b', 'a\0b', ' '], 400, 'invalid_name'],
     [accounts, 'email', [5, '', long]],
     [accounts, 'email', ['no-at-sign'], 400, 'invalid_body'],
     [accounts, 'password', [5, null, '', 'x'.repeat(1025)]],
@@ -220,7 +220,7 @@ function badParameters({ fileId, folderId }: Scene): BadCase[] {
     bad('DELETE', '/v1/sessions/nope'),
     bad('DELETE', `/v1/sessions/${ABSENT}`, 404, 'not_found'),
     bad('DELETE', '/v1/keys/nope', 404, 'not_found'),
-    bad('DELETE', `/v1/keys/${'x'.repeat(65)}`),
+    bad('DELETE', `/v1/keys/${'x'.repeat(129)}`),
     bad('GET', `/v1/nodes/${ABSENT}/children`, 404, 'not_found'),
     bad('DELETE', `/v1/nodes/${ABSENT}`, 404, 'not_found'),
     bad('PUT', `/v1/nodes/${ABSENT}/content`, 404, 'not_found', { body: 'x' }),

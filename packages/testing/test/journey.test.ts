@@ -91,7 +91,7 @@ t.test('passwords', async (t) => {
     'invalid_credentials',
   );
   t.ok(
-    (await nobody.logIn(account.email.toUpperCase(), 'another good password')).accessToken,
+    (await nobody.logIn(account.email?.toUpperCase() ?? '', 'another good password')).accessToken,
     'by e-mail, ignoring case',
   );
 });

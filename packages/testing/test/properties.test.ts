@@ -71,9 +71,11 @@ class Model {
     );
   }
 
+  /** What was trashed by itself stays in the trash, whatever becomes of the folder that it was in. */
   #isGone(node: ModelNode): boolean {
-    for (let at: ModelNode | null = node; at !== null; at = at.parent) if (at.state === 'gone') return true;
-    return false;
+    let at: ModelNode | null = node;
+    while (at !== null && at.state === 'live') at = at.parent;
+    return at?.state === 'gone';
   }
 }
 
@@ -164,14 +166,14 @@ async function apply(client: Client, model: Model, operation: Operation): Promis
       const permanent = operation.op === 'delete' ? '?permanent=true' : '';
       const { status } = await call(client, 'DELETE', `/v1/nodes/${target.id}${permanent}`);
       // What lies in the trash itself can still be deleted for good.
-      const mayBe = model.isThere(target) || (permanent !== '' && isInTrash(model, target));
+      const mayBe = model.isThere(target) || (permanent !== '' && isInTrash(target));
       same(status, mayBe ? 204 : 404, operation);
       if (mayBe) target.state = operation.op === 'delete' ? 'gone' : 'trashed';
       return;
     }
     case 'restore': {
       const { status, body } = await call(client, 'POST', `/v1/nodes/${target.id}/restore`);
-      if (!isInTrash(model, target)) {
+      if (!isInTrash(target)) {
         if (status < 400 && !model.isThere(target)) throw new Error(`${status} for restoring what is not in the trash`);
         return;
       }
@@ -222,18 +224,14 @@ async function apply(client: Client, model: Model, operation: Operation): Promis
     }
     case 'emptyTrash': {
       await client.emptyTrash();
-      for (const one of model.nodes) if (isInTrash(model, one)) one.state = 'gone';
+      for (const one of model.nodes) if (isInTrash(one)) one.state = 'gone';
       return;
     }
   }
 }
 
 /** Trashed itself; what lies below a trashed folder is not listed in the trash. */
-const isInTrash = (model: Model, node: ModelNode): boolean => {
-  if (node.state !== 'trashed') return false;
-  for (let at = node.parent; at !== null; at = at.parent) if (at.state === 'gone') return false;
-  return model.nodes.includes(node);
-};
+const isInTrash = ({ state }: ModelNode): boolean => state === 'trashed';
 
 function add(
   model: Model,
@@ -312,7 +310,7 @@ t.test('the tree is what the operations say', async (t) => {
       }
       const trash = (await client.trash({ limit: 1000 })).items.map(({ id }) => id).sort();
       const inTrash = model.nodes
-        .filter((node) => isInTrash(model, node))
+        .filter(isInTrash)
         .map(({ id }) => id)
         .sort();
       if (trash.join() !== inTrash.join()) throw new Error(`in the trash: ${trash}, in the model's: ${inTrash}`);

@@ -3,12 +3,22 @@ import { type App, appError, createApp, registerOps, type ServiceContext } from 
 
 import type { Config } from './config.ts';
 import { createAccounts } from './domain/accounts.ts';
+import { createDeletion } from './domain/deletion.ts';
+import { createImportedKeys } from './domain/imported-keys.ts';
 import { createKeys } from './domain/keys.ts';
+import { createLogIn } from './domain/log-in.ts';
 import { ensureOperator } from './domain/operator.ts';
+import { createPasswordChange } from './domain/password-change.ts';
+import { createPasswordResets } from './domain/password-resets.ts';
+import { createProfiles } from './domain/profiles.ts';
+import { createResetTokens } from './domain/reset-token.ts';
+import { createSessionKeys } from './domain/session-keys.ts';
 import { createSessions } from './domain/sessions.ts';
 import { createOutboxes } from './events/outboxes.ts';
 import accountRoutes from './routes/accounts.ts';
 import keyRoutes from './routes/keys.ts';
+import passwordResetRoutes from './routes/password-resets.ts';
+import sessionKeyRoutes from './routes/session-keys.ts';
 import sessionRoutes from './routes/sessions.ts';
 import trustRoutes from './routes/trust.ts';
 import { createAccountStore } from './store/accounts.ts';
@@ -16,20 +26,25 @@ import { createKeyStore } from './store/keys.ts';
 import { createLoginLimits } from './store/login-limits.ts';
 import { createIndexes, openMongo, ping } from './store/mongo.ts';
 import { createPasswords } from './store/password-hasher.ts';
+import { createPasswordResetStore } from './store/password-resets.ts';
+import { createProfileStore } from './store/profiles.ts';
 import { createSealing } from './store/sealing.ts';
 import { createSessionStore } from './store/sessions.ts';
 import { createSigningKeys } from './store/signing-keys.ts';
 
 /** A revocation is listed a little longer than a token lives, for clocks that differ. */
 const clockSlackMs = 60_000;
+/** What a session may ask for its tokens at most (contract). */
+const longestTokenLifeMs = 24 * 60 * 60 * 1000;
 
 /** The service, not listening yet. It starts without its database and answers 503 until that has come. */
 export async function buildApp(ctx: ServiceContext, config: Readonly<Config>): Promise<App> {
   const { logger, shutdown } = ctx;
   const tokenLifeMs = config.ACCESS_TOKEN_SECONDS * 1000;
-  const revokedForMs = tokenLifeMs + clockSlackMs;
+  const revokedForMs = longestTokenLifeMs + clockSlackMs;
+  const keyEncryptionKey = Buffer.from(config.KEY_ENCRYPTION_KEY, 'base64');
   const mongo = openMongo({ url: config.MONGODB_URL, database: config.MONGODB_DATABASE });
-  const sealing = createSealing(Buffer.from(config.KEY_ENCRYPTION_KEY, 'base64'));
+  const sealing = createSealing(keyEncryptionKey);
   const passwords = createPasswords();
   const limits = createLoginLimits({
     url: config.REDIS_URL,
@@ -39,26 +54,46 @@ export async function buildApp(ctx: ServiceContext, config: Readonly<Config>): P
     windowSeconds: config.LOGIN_WINDOW_SECONDS,
     logger,
   });
-  const accountStore = createAccountStore(mongo);
-  const sessionStore = createSessionStore(mongo, { keepMs: 2 * revokedForMs });
-  const signingKeys = createSigningKeys(mongo, sealing, { tokenLifeMs, logger });
-  const outboxes = createOutboxes(ctx, mongo);
+  const accountStore = createAccountStore(mongo, sealing);
+  const sessionStore = createSessionStore(mongo, { keepMs: 2 * revokedForMs, sealing });
+  const keyStore = createKeyStore(mongo, sealing);
+  const signingKeys = createSigningKeys(mongo, sealing, { tokenLifeMs, longestLifeMs: longestTokenLifeMs, logger });
+  const outboxes = createOutboxes(ctx, mongo, { keepDeletedMs: 2 * revokedForMs });
 
-  const sessions = createSessions({
+  const sessionPorts = {
     accounts: accountStore,
     sessions: sessionStore,
     passwords,
     limits,
-    tokens: signingKeys,
     events: outboxes.sessions,
     sessionLifeMs: config.SESSION_DAYS * 24 * 60 * 60 * 1000,
+  };
+  const sessions = createSessions({ ...sessionPorts, tokens: signingKeys });
+  const sessionKeys = createSessionKeys(sessionPorts);
+  const accountPorts = { accounts: accountStore, passwords, limits, events: outboxes.accounts, sessions };
+  const accounts = createAccounts(accountPorts);
+  const profiles = createProfiles({ profiles: createProfileStore(mongo, sealing) });
+  const changePassword = createPasswordChange(accountPorts);
+  const deleteAccount = createDeletion(accountPorts);
+  const keys = createKeys({ keys: keyStore, events: outboxes.accounts });
+  const importedKeys = createImportedKeys({ keys: keyStore, logIn: createLogIn(sessionPorts) });
+  const passwordResets = createPasswordResets({
+    ...accountPorts,
+    resets: createPasswordResetStore(mongo),
+    tokens: createResetTokens(keyEncryptionKey),
+    resetLimits: limits.resets,
+    events: outboxes,
   });
-  const accounts = createAccounts({ accounts: accountStore, passwords, limits, events: outboxes.accounts, sessions });
-  const keys = createKeys({ keys: createKeyStore(mongo, sealing), events: outboxes.accounts });
 
   async function revocations() {
-    const since = new Date(Date.now() - revokedForMs);
-    return (await Promise.all([sessionStore.revokedSince(since), accountStore.revokedSince(since)])).flat();
+    const now = Date.now();
+    const longLived = new Date(now - revokedForMs);
+    const since = new Date(now - tokenLifeMs - clockSlackMs);
+    const found = await Promise.all([
+      sessionStore.revokedSince(since, longLived),
+      accountStore.revokedSince(since, longLived),
+    ]);
+    return found.flat();
   }
 
   async function prepare(): Promise<void> {
@@ -98,9 +133,11 @@ export async function buildApp(ctx: ServiceContext, config: Readonly<Config>): P
   }
   app.register((scope: App, _options, done) => {
     scope.addHook('onRequest', requirePrepared);
-    accountRoutes(scope, { accounts });
+    accountRoutes(scope, { accounts, profiles, changePassword, deleteAccount });
     sessionRoutes(scope, { sessions });
-    keyRoutes(scope, { keys });
+    sessionKeyRoutes(scope, { sessionKeys });
+    keyRoutes(scope, { keys, importedKeys });
+    passwordResetRoutes(scope, { passwordResets });
     trustRoutes(scope, { signingKeys, revocations });
     done();
   });

@@ -18,7 +18,7 @@ export const ConfigSchema = Type.Object({
     default: 'redis://127.0.0.1:6379',
     pattern: '^rediss?://',
     secret: true,
-    description: 'Redis, where attempts to log in are counted',
+    description: 'Redis, which counts attempts to log in and holds the queues of work for later',
   }),
   REDIS_PREFIX: Type.String({ default: '', description: 'Begins all names in Redis' }),
   KEY_ENCRYPTION_KEY: Type.String({

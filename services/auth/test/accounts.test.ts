@@ -46,7 +46,8 @@ t.test('bad input', async (t) => {
   const account = await auth.register();
   const good = { username: uniqueName(), email: `${uniqueName()}@example.org`, password };
   const create = (bad: object) => outcome(client.call('createAccount', { body: { ...good, ...bad } }));
-  t.equal(await create({ username: 'a@b' }), 'invalid_name');
+  t.equal(await create({ username: 'a@b' }), 'invalid_name', 'it is not the e-mail address');
+  t.equal(await create({ username: 'a:b' }), 'invalid_name');
   t.equal(await create({ username: '' }), 'invalid_body');
   t.equal(await create({ email: 'nobody' }), 'invalid_body');
   t.equal(await create({ password: 'short' }), 'weak_password');
@@ -56,7 +57,7 @@ t.test('bad input', async (t) => {
   t.equal(await create({ role: 'operator' }), 'invalid_body', 'nobody makes themselves operator');
   const change = (body: object) =>
     outcome(client.call('updateAccount', { params: { accountId: account.id }, body }, as(account)));
-  t.equal(await change({ username: '.' }), 'invalid_name');
+  t.equal(await change({ username: '. ' }), 'invalid_name');
   t.equal(await change({ email: 'x' }), 'invalid_body');
   t.equal(await change({ suspended: true }), 'invalid_body');
   t.equal(await outcome(client.call('getAccount', { params: { accountId: 'x' } }, as(account))), 'invalid_parameter');

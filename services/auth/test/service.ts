@@ -61,7 +61,7 @@ export interface Auth {
   env: Record<string, string>;
   mongo: Mongo;
   /** Makes a user with `password`. */
-  register(username?: string): Promise<Account>;
+  register(username?: string): Promise<Account & { email: string }>;
   logIn(login: string, secret?: string, address?: string): Promise<Session>;
 }
 
@@ -102,8 +102,10 @@ export async function startAuth(
     url,
     env,
     mongo,
-    register: (username = uniqueName()) =>
-      client.call('createAccount', { body: { username, email: `${username}@example.org`, password } }),
+    register: async (username = uniqueName()) => {
+      const email = `${username}@example.org`;
+      return { ...(await client.call('createAccount', { body: { username, email, password } })), email };
+    },
     logIn: (login, secret = password, address = newAddress()) =>
       client.call('createSession', { body: { login, password: secret, address, userAgent: 'tests' } }),
   };

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Session } from '@coffer/contracts';
 import { createLocalJWKSet, jwtVerify } from 'jose';
@@ -6,6 +7,7 @@ import { createSessions } from '../src/domain/sessions.ts';
 import { createOutboxes } from '../src/events/outboxes.ts';
 import { createAccountStore } from '../src/store/accounts.ts';
 import { createPasswords } from '../src/store/password-hasher.ts';
+import { createSealing } from '../src/store/sealing.ts';
 import { createSessionStore } from '../src/store/sessions.ts';
 import { as, newAddress, outcome, ownSpace, password, startAuth, tally, until } from './service.ts';
 
@@ -108,8 +110,9 @@ t.test('of racing refreshes exactly one wins', async (t) => {
 
 t.test('requests that were under way together are no reuse, and the session goes on', async (t) => {
   const account = await auth.register();
-  const accounts = createAccountStore(auth.mongo);
-  const store = createSessionStore(auth.mongo, { keepMs: 600_000 });
+  const sealing = createSealing(randomBytes(32));
+  const accounts = createAccountStore(auth.mongo, sealing);
+  const store = createSessionStore(auth.mongo, { keepMs: 600_000, sealing });
   const together = 5;
   /** Holds the first `together` that come until all of them have come. */
   const barrier = (): (() => Promise<void>) => {
@@ -139,7 +142,7 @@ t.test('requests that were under way together are no reuse, and the session goes
           return { token: 'a token', expiresAt: new Date() };
         },
       },
-      events: createOutboxes(auth.ctx, auth.mongo).sessions,
+      events: createOutboxes(auth.ctx, auth.mongo, { keepDeletedMs: 600_000 }).sessions,
       sessionLifeMs: 3_600_000,
     });
   const renew = (sessions: ReturnType<typeof instance>, refreshToken: string) =>

@@ -19,7 +19,8 @@ const claims = {
 
 t.test('keys are replaced in time, and verifiers meet none unprepared', async (t) => {
   const { mongo } = ownSpace(t);
-  const instance = () => createSigningKeys(mongo, createSealing(keyEncryptionKey), { tokenLifeMs: 600_000, logger });
+  const instance = () =>
+    createSigningKeys(mongo, createSealing(keyEncryptionKey), { tokenLifeMs: 600_000, longestLifeMs: 600_000, logger });
   const keys = instance();
   const start = new Date();
   const kids = async (now: Date) => {
@@ -48,7 +49,7 @@ t.test('keys are replaced in time, and verifiers meet none unprepared', async (t
 
 t.test('a stored key does not open with another key encryption key, and is not replaced by it', async (t) => {
   const { mongo } = ownSpace(t);
-  const options = { tokenLifeMs: 600_000, logger };
+  const options = { tokenLifeMs: 600_000, longestLifeMs: 600_000, logger };
   await createSigningKeys(mongo, createSealing(keyEncryptionKey), options).load();
   await t.rejects(createSigningKeys(mongo, createSealing(randomBytes(32)), options).load());
   t.equal(await mongo.signingKeys.countDocuments(), 1);

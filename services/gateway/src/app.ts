@@ -2,11 +2,15 @@ import { createApp, type ServiceContext } from '@coffer/service-kit';
 import cors from '@fastify/cors';
 import { authenticate, challengeRefused } from './auth/authenticate.ts';
 import { type Config, listOf } from './config.ts';
+import { openDoor } from './dialects/common/dialect.ts';
+import { DIALECTS } from './dialects/index.ts';
+import { routableTarget } from './domain/paths.ts';
 import type { App, Gateway } from './gateway.ts';
 import { takeJson } from './json.ts';
 import { describeApi, serveDocs } from './openapi.ts';
 import { limitAccounts, limitAddresses } from './rate-limits.ts';
 import { healthRoutes } from './routes/health.ts';
+import { accessRoutes } from './routes/v1/access.ts';
 import { meRoutes, newAccountRoute } from './routes/v1/accounts.ts';
 import { adminRoutes } from './routes/v1/admin.ts';
 import { childrenRoute, newChildRoute } from './routes/v1/children.ts';
@@ -35,12 +39,15 @@ export async function createGatewayApp(
   isReady: () => Promise<boolean>,
 ): Promise<App> {
   const { config } = gateway;
+  const spoken = listOf(config.DIALECTS);
+  const dialects = DIALECTS.filter(({ name }) => spoken.includes(name));
   const proxies = listOf(config.TRUST_PROXY);
   const app = createApp(ctx, {
     internal: false,
     fastify: {
       bodyLimit: JSON_LIMIT_BYTES,
       exposeHeadRoutes: true,
+      rewriteUrl: ({ url = '' }) => routableTarget(url),
       // The host header is asked for below: Node's own refusal is no problem document.
       ...{ http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false } },
       ...(proxies.length > 0 && { trustProxy: proxies }),
@@ -59,7 +66,7 @@ export async function createGatewayApp(
   await serveDocs(app);
 
   scope(app, (open) => {
-    welcomeRoute(open);
+    if (!dialects.some(({ ownsRoot }) => ownsRoot)) welcomeRoute(open);
     healthRoutes(open, isReady);
     newAccountRoute(open, gateway);
   });
@@ -78,6 +85,7 @@ export async function createGatewayApp(
       fileWriteRoute(inner, gateway);
     });
   });
+  for (const dialect of dialects) scope(app, (inner) => openDoor(inner, gateway, dialect));
   return app;
 }
 
@@ -87,6 +95,7 @@ const CLOSED = [
   keyRoutes,
   usageRoute,
   nodeRoutes,
+  accessRoutes,
   childrenRoute,
   contentReadRoutes,
   fileReadRoutes,

@@ -1,5 +1,10 @@
+import type { Door } from '@coffer/contracts';
 import { BaseConfig, loadConfig } from '@coffer/service-kit';
 import Type, { type Static } from 'typebox';
+
+/** In the order of their documents. */
+const DOORS: readonly Door[] = ['cloudrest', 'images', 'vertex', 'cloudbox', 'minobject'];
+export const DIALECTS_PATTERN = `^(?:none|(?:${DOORS.join('|')})(?:,(?:${DOORS.join('|')}))*)$`;
 
 const perMinute = (what: string, byDefault: number) =>
   Type.Integer({ minimum: 1, default: byDefault, description: `Requests a minute ${what}, per gateway instance` });
@@ -34,6 +39,43 @@ export const ConfigSchema = Type.Object({
     default: 30,
     description: 'A request whose body brings no byte for so long is ended',
   }),
+  DIALECTS: Type.String({
+    default: DOORS.join(','),
+    pattern: DIALECTS_PATTERN,
+    description: 'The older APIs that are spoken, separated by commas; none for none',
+  }),
+  PUBLIC_URL: Type.String({
+    default: '',
+    pattern: '^(?:https?://[^\\s/?#]+)?$',
+    description: 'How clients reach this service, for links in answers; the host of each request if empty',
+  }),
+  DIALECT_UPLOAD_MAX_BYTES: Type.Integer({
+    minimum: 1,
+    default: 5 * 1024 ** 3,
+    description: 'What a form may bring to one of the older APIs before it says from whom it comes',
+  }),
+  IMAGES_MAX_BYTES: Type.Integer({
+    minimum: 1,
+    maximum: 536_870_912,
+    default: 33_554_432,
+    description: 'Size of a picture that comes as base64 in JSON, once decoded',
+  }),
+  CLOUDREST_S3_ENDPOINT: Type.String({
+    default: '',
+    pattern: '^(?:https?://[^\\s?#]+)?$',
+    description: 'An S3 server that proves the key pairs brought to cloudrest; empty: they are taken unproved',
+  }),
+  CLOUDREST_S3_REGION: Type.String({
+    default: 'us-east-1',
+    pattern: '^[a-z0-9-]{1,64}$',
+    description: 'Its region, as signatures name it',
+  }),
+  CLOUDREST_ADMIN_KEY_ID: Type.String({
+    default: '',
+    maxLength: 128,
+    description: "The operator's own key pair, proved when an operator signs in to cloudrest",
+  }),
+  CLOUDREST_ADMIN_SECRET_KEY: Type.String({ default: '', maxLength: 256, secret: true, description: 'Its secret' }),
   BLOB_CACHE_BYTES: Type.Integer({
     minimum: 0,
     maximum: 1_073_741_824,

@@ -3,6 +3,7 @@ import type { App, Client, ServiceContext } from '@coffer/service-kit';
 import type { ApiKeyVerifier } from './auth/api-keys.ts';
 import type { TokenVerifier } from './auth/tokens.ts';
 import type { Config } from './config.ts';
+import type { SessionKeys } from './dialects/common/sessions.ts';
 import type { NodeReader } from './downloads/node-reader.ts';
 import type { SmallBlobs } from './downloads/small-blobs.ts';
 import type { LeaveBook } from './uploads/leave.ts';
@@ -19,6 +20,7 @@ export interface Gateway {
   readonly blob: Client<typeof blobContract>;
   readonly tokens: TokenVerifier;
   readonly apiKeys: ApiKeyVerifier;
+  readonly sessionKeys: SessionKeys;
   readonly nodes: NodeReader;
   readonly smallBlobs: SmallBlobs;
   readonly leave: LeaveBook;

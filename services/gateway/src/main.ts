@@ -6,6 +6,7 @@ import { createRevocations } from './auth/revocations.ts';
 import { createTokenVerifier } from './auth/tokens.ts';
 import { watchRevocations } from './auth/watch-revocations.ts';
 import { readConfig } from './config.ts';
+import { createSessionKeys } from './dialects/common/sessions.ts';
 import { createNodeReader } from './downloads/node-reader.ts';
 import { createSmallBlobs } from './downloads/small-blobs.ts';
 import { readyChecks } from './routes/health.ts';
@@ -32,6 +33,10 @@ const apiKeys = createApiKeyVerifier({
   revocations,
   ask: (keyId, secret) => auth.call('verifyKey', { body: { keyId, secret } }),
 });
+const sessionKeys = createSessionKeys({
+  revocations,
+  ask: (key, door) => auth.call('verifySessionKey', { body: { key, door } }),
+});
 
 const gateway = {
   ctx,
@@ -41,6 +46,7 @@ const gateway = {
   blob,
   tokens,
   apiKeys,
+  sessionKeys,
   nodes: createNodeReader(metadata),
   leave: createLeaveBook(),
   writes: createWrites(ctx, blob, metadata),

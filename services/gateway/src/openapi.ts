@@ -35,9 +35,18 @@ export async function describeApi(app: App): Promise<void> {
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Coffer', version: '1.0.0', description },
-      tags: ['files', 'nodes', 'content', 'versions', 'trash', 'accounts', 'sessions', 'keys', 'operators'].map(
-        (name) => ({ name }),
-      ),
+      tags: [
+        'files',
+        'nodes',
+        'content',
+        'versions',
+        'trash',
+        'access',
+        'accounts',
+        'sessions',
+        'keys',
+        'operators',
+      ].map((name) => ({ name })),
       components: {
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer', description: 'An access token, or an API key as `id.secret`' },

@@ -1,3 +1,4 @@
+import { NOBODY } from '@coffer/contracts';
 import { appError } from '@coffer/service-kit';
 import rateLimit from '@fastify/rate-limit';
 import type { onRequestAsyncHookHandler } from 'fastify';
@@ -22,12 +23,18 @@ export async function limitAddresses(app: App, config: Config): Promise<void> {
   app.addHook('onRequest', limiter(app, { max: config.RATE_LIMIT_PER_ADDRESS }));
 }
 
-/** Requests of one account; for the authenticated scope, after it is known who asks. */
+/** Requests of one account; after it is known who asks. Those who are nobody are told apart by their addresses. */
 export function limitAccounts(app: App, config: Config): void {
   if (config.RATE_LIMITS === 'off') return;
   app.addHook(
     'onRequest',
-    limiter(app, { max: config.RATE_LIMIT_PER_ACCOUNT, keyGenerator: (request) => request.principal().accountId }),
+    limiter(app, {
+      max: config.RATE_LIMIT_PER_ACCOUNT,
+      keyGenerator: (request) => {
+        const { accountId } = request.principal();
+        return accountId === NOBODY.accountId ? request.ip : accountId;
+      },
+    }),
   );
 }
 

@@ -11,6 +11,7 @@ if (process.env.COFFER_URL) {
       RATE_LIMIT_PER_ADDRESS: '60',
       RATE_LIMIT_NEW_ACCOUNTS: '4',
       TRUST_PROXY: '127.0.0.1',
+      DIALECTS: 'none',
       CORS_ORIGINS: 'https://app.example, https://other.example',
     },
   });
@@ -18,6 +19,14 @@ if (process.env.COFFER_URL) {
   const nobody = new Client(stack.http);
   // Each test comes from an address of its own, as behind a proxy.
   const from = (address: string) => ({ 'x-forwarded-for': address });
+
+  t.test('without the older APIs', async (t) => {
+    const get = (path: string) => nobody.request('GET', path, { headers: from('10.9.0.1') });
+    t.match((await get('/')).json(), { name: 'Coffer', docs: '/docs' });
+    for (const path of ['/api/me', '/get/files/', '/api/v1/auth/profile', '/api/files_keys', '/data/user_file']) {
+      t.equal((await get(path)).problem().code, 'not_found', path);
+    }
+  });
 
   t.test('of one account', async (t) => {
     const { client } = await newPerson(stack.http);

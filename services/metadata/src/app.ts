@@ -1,9 +1,12 @@
 import { blobContract } from '@coffer/contracts';
 import { type App, appError, createApp, createClient, registerOps, type ServiceContext } from '@coffer/service-kit';
 import type { Config } from './config.ts';
+import { watchDeletedAccounts } from './events/account-deleted.ts';
 import { assembleTree, type Patience } from './operations/assemble.ts';
 import type { RenewBlobs, Tree } from './operations/tree.ts';
+import accessRoutes from './routes/access.ts';
 import folderRoutes from './routes/folders.ts';
+import lookupRoutes from './routes/lookups.ts';
 import nodeRoutes from './routes/nodes.ts';
 import searchRoutes from './routes/search.ts';
 import trashRoutes from './routes/trash.ts';
@@ -38,6 +41,7 @@ export function buildApp(ctx: ServiceContext, config: ServiceConfig, o: BuildOpt
     patience: o.patience ?? {},
   });
   const { shutdown } = ctx;
+  watchDeletedAccounts(ctx, tree, () => database.isPrepared());
   const starting = database.prepare(shutdown.signal).then(() => background.start());
   shutdown.onPhase('queues', 'background work', async () => {
     await starting;
@@ -53,7 +57,16 @@ export function buildApp(ctx: ServiceContext, config: ServiceConfig, o: BuildOpt
       // The unique indexes are what keeps names unique, so nothing is done before they are there.
       if (!database.isPrepared()) throw appError('unavailable', 'The database does not answer at present');
     });
-    for (const routes of [nodeRoutes, folderRoutes, versionRoutes, trashRoutes, searchRoutes, usageRoutes]) {
+    for (const routes of [
+      nodeRoutes,
+      folderRoutes,
+      versionRoutes,
+      trashRoutes,
+      searchRoutes,
+      usageRoutes,
+      accessRoutes,
+      lookupRoutes,
+    ]) {
       routes(scope, tree);
     }
     writeRoutes(scope, tree, ctx);

@@ -125,30 +125,30 @@ t.test('who may do what', async (t) => {
     [
       'owner',
       person(owner),
-      { read: 'yes', change: 'yes', place: 'yes' },
-      { read: 'yes', change: 'yes', place: 'forbidden' },
+      { read: 'yes', change: 'yes', place: 'yes', share: 'yes' },
+      { read: 'yes', change: 'yes', place: 'forbidden', share: 'forbidden' },
     ],
     [
       'owner’s read-only key',
       person({ ...owner, readOnly: true }),
-      { read: 'yes', change: 'read_only', place: 'read_only' },
-      { read: 'yes', change: 'read_only', place: 'read_only' },
+      { read: 'yes', change: 'read_only', place: 'read_only', share: 'read_only' },
+      { read: 'yes', change: 'read_only', place: 'read_only', share: 'read_only' },
     ],
     [
       'another',
       person({}),
-      { read: 'not_found', change: 'not_found', place: 'not_found' },
-      { read: 'not_found', change: 'not_found', place: 'not_found' },
+      { read: 'not_found', change: 'not_found', place: 'not_found', share: 'not_found' },
+      { read: 'not_found', change: 'not_found', place: 'not_found', share: 'not_found' },
     ],
     [
       'operator',
       person({ role: 'operator' }),
-      { read: 'not_found', change: 'not_found', place: 'not_found' },
-      { read: 'not_found', change: 'not_found', place: 'not_found' },
+      { read: 'not_found', change: 'not_found', place: 'not_found', share: 'not_found' },
+      { read: 'not_found', change: 'not_found', place: 'not_found', share: 'not_found' },
     ],
   ];
   for (const [who, principal, onNode, onRoot] of table) {
-    for (const action of ['read', 'change', 'place'] as const) {
+    for (const action of ['read', 'change', 'place', 'share'] as const) {
       t.equal(can(principal, action, node, [root]), onNode[action], `${who}: ${action}`);
       t.equal(can(principal, action, root, []), onRoot[action], `${who}: ${action} the root`);
     }

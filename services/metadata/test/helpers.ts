@@ -1,21 +1,19 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { blobContract, metadataContract, type NewContent, type NodeRecord, type Principal } from '@coffer/contracts';
+import { randomBytes } from 'node:crypto';
+import { metadataContract, type NodeRecord, type Principal } from '@coffer/contracts';
 import {
-  type App,
   type CallInput,
   type Client,
-  createApp,
   createClient,
   createTestContext,
   isAppError,
   listen,
   newId,
   type ServiceContext,
-  serve,
 } from '@coffer/service-kit';
 import type { Test } from 'tap';
 import { type Built, buildApp } from '../src/app.ts';
 import type { Patience } from '../src/operations/assemble.ts';
+import { type Blobs, blobs, content } from './blobs.ts';
 
 type Endpoints = (typeof metadataContract)['endpoints'];
 type EndpointName = keyof Endpoints & string;
@@ -29,9 +27,8 @@ export interface Service extends Built {
 
 export interface Bench {
   database: string;
-  /** Digests that the blob service says are missing. */
-  missingBlobs: Set<string>;
-  renewed: string[];
+  /** The real blob service. */
+  blobs: Blobs;
   start(o?: StartOptions): Promise<Service>;
 }
 
@@ -55,9 +52,7 @@ export const hasty: Patience = {
 export async function bench(t: Test): Promise<Bench> {
   const database = `mdtest-${randomBytes(6).toString('hex')}`;
   const services: Service[] = [];
-  const missingBlobs = new Set<string>();
-  const renewed: string[] = [];
-  const blobs = await startBlobs(missingBlobs, renewed);
+  const bytes = await blobs();
   const start = async (o: StartOptions = {}): Promise<Service> => {
     const { MONGODB_URL, NATS_URL } = process.env;
     if (MONGODB_URL === undefined) throw new Error('MONGODB_URL is needed');
@@ -72,7 +67,7 @@ export async function bench(t: Test): Promise<Bench> {
       FREE_LIMIT_BYTES: o.freeLimitBytes ?? 100_000_000,
       MAX_VERSIONS: o.maxVersions ?? 20,
     };
-    const built = buildApp(ctx, config, { patience: o.patience ?? hasty, blobAddress: blobs.url });
+    const built = buildApp(ctx, config, { patience: o.patience ?? hasty, blobAddress: bytes.url });
     const { url } = await listen(built.app, ctx);
     while (!built.database.isPrepared()) await new Promise((resolve) => setTimeout(resolve, 5));
     const client = createClient(ctx, metadataContract, { address: url });
@@ -85,20 +80,8 @@ export async function bench(t: Test): Promise<Bench> {
     for (const service of services.slice(0, -1)) await service.stop();
     await last?.database.drop().catch(() => undefined);
     await last?.stop();
-    await blobs.stop();
   });
-  return { database, missingBlobs, renewed, start };
-}
-
-async function startBlobs(missing: Set<string>, renewed: string[]): Promise<{ url: string; stop(): Promise<void> }> {
-  const ctx = createTestContext('blob');
-  const app: App = createApp(ctx);
-  serve(app, blobContract, 'renew', async ({ body }) => {
-    renewed.push(...body.digests);
-    return { missing: body.digests.filter((digest) => missing.has(digest)) };
-  });
-  const { url } = await listen(app, ctx);
-  return { url, stop: () => ctx.shutdown.run('test') };
+  return { database, blobs: bytes, start };
 }
 
 /** Calls as one account. */
@@ -186,17 +169,7 @@ export class Person {
   }
 }
 
-export function content(sizeBytes: number, fill: Partial<NewContent> = {}): NewContent {
-  const digest = createHash('sha256').update(newId()).digest('hex');
-  return {
-    sizeBytes,
-    etag: digest.slice(0, 32),
-    mime: 'text/plain',
-    sha256: digest,
-    chunks: [{ digest, offset: 0, length: sizeBytes }],
-    ...fill,
-  };
-}
+export { content };
 
 /** The code that a call is refused with; fails where it is not refused. */
 export async function codeOf(call: Promise<unknown>): Promise<string> {

@@ -1,30 +1,33 @@
-import type { Role } from '@coffer/contracts';
+import type { Door, Profile, Role } from '@coffer/contracts';
 import { appError, newId } from '@coffer/service-kit';
-import { attemptPassword } from './attempts.ts';
 import { replayLifeMs, sameRequest } from './idempotency.ts';
-import type { AccountRecord, AccountStore, Events, LoginLimits, Passwords, RequestContext, Taken } from './model.ts';
+import { importedKey } from './imported-keys.ts';
+import type { AccountRecord, RequestContext, Taken } from './model.ts';
 import { TakenError } from './model.ts';
-import { checkNames, foldName } from './names.ts';
+import { accountNames, checkNames, foldName } from './names.ts';
 import { checkNewPassword } from './passwords.ts';
-import type { Sessions } from './sessions.ts';
+import type { AccountStore, Events, Passwords } from './ports.ts';
+import { checkProfile } from './profiles.ts';
 
 export interface AccountsPorts {
   accounts: AccountStore;
   passwords: Passwords;
-  limits: LoginLimits;
   events: Events;
-  sessions: Pick<Sessions, 'endOthers'>;
 }
 
 export interface NewAccountInput {
   username: string;
-  email: string;
+  email: string | null;
   password: string;
+  anyPassword?: boolean;
+  profile?: Profile;
+  importedKey?: { door: Door; id: string; secret: string };
   role?: Role;
   idempotency?: { key: string; fingerprint: string };
 }
 
-const takenCodes = { username: 'username_taken', email: 'email_taken' } as const;
+const takenCodes = { username: 'username_taken', email: 'email_taken', key: 'key_taken' } as const;
+const maxRenameTries = 5;
 
 function takenError(taken: Taken): Error {
   return taken === 'idempotency' ? appError('busy') : appError(takenCodes[taken]);
@@ -34,7 +37,7 @@ export type Accounts = ReturnType<typeof createAccounts>;
 
 /** The rules of accounts: making, changing and suspending them. */
 export function createAccounts(ports: AccountsPorts) {
-  const { accounts, passwords, events, sessions } = ports;
+  const { accounts, passwords, events } = ports;
 
   /** The account made before by the same idempotency key, if any. Throws 422 where that was for another request. */
   async function replayed(idempotency: NewAccountInput['idempotency']): Promise<AccountRecord | undefined> {
@@ -56,32 +59,37 @@ export function createAccounts(ports: AccountsPorts) {
     throw takenError(taken);
   }
 
-  /** 409 `username_taken`, `email_taken`; 400 `invalid_name`, `invalid_body`, `weak_password`; 422 `idempotency_key_reused`. */
+  /** 409 `username_taken`, `email_taken`, `key_taken`; 400 `invalid_name`, `invalid_body`, `weak_password`; 422 `idempotency_key_reused`. */
   async function create(input: NewAccountInput, o: RequestContext = {}): Promise<AccountRecord> {
     checkNames(input);
-    checkNewPassword(input.password, '/password', [input.username, input.email]);
+    const names = accountNames(input);
+    checkNewPassword(input.password, '/password', [names.username, names.email], input.anyPassword);
+    if (input.profile) checkProfile(input.profile, '/profile');
+    const createdAt = new Date();
+    const key = input.importedKey && importedKey(input.importedKey, createdAt, '/importedKey');
     const earlier = await replayed(input.idempotency);
     if (earlier) return earlier;
 
-    const keys = { usernameKey: foldName(input.username), emailKey: foldName(input.email) };
-    // Only spares the hashing of a request that cannot succeed; the unique indexes decide.
-    const taken = await accounts.isTaken(keys);
-    if (taken) return await twinOr(taken, input.idempotency);
-
-    const passwordHash = await passwords.hash(input.password, o.signal);
-    const id = newId();
-    const createdAt = new Date();
-    const created = events.makeEvent('accountCreated', { accountId: id }, o.traceparent);
+    // Only spares the hashing of requests that cannot succeed; the unique indexes decide. Asked again when its turn to be hashed comes: of a
+    // hundred that want one name at once, most learn it before theirs.
+    const refuseTaken = async (): Promise<void> => {
+      const taken = await accounts.isTaken({ ...names, keyId: key?.id });
+      if (taken) throw new TakenError(taken);
+    };
     try {
+      await refuseTaken();
+      const passwordHash = await passwords.hash(input.password, o.signal, refuseTaken);
+      const id = newId();
+      const created = events.makeEvent('accountCreated', { accountId: id }, o.traceparent);
       const account = await accounts.insert(
         {
           id,
-          username: input.username,
-          email: input.email,
-          ...keys,
+          ...names,
           role: input.role ?? 'user',
           passwordHash,
           createdAt,
+          profile: input.profile,
+          importedKey: key,
           idempotency: input.idempotency && { ...input.idempotency, at: createdAt },
         },
         [created],
@@ -107,57 +115,33 @@ export function createAccounts(ports: AccountsPorts) {
   ): Promise<AccountRecord> {
     checkNames(changes);
     const { username, email } = changes;
-    if (username === undefined && email === undefined) return await get(accountId);
-    try {
-      const account = await accounts.rename(
-        accountId,
-        {
-          ...(username !== undefined && { username, usernameKey: foldName(username) }),
-          ...(email !== undefined && { email, emailKey: foldName(email) }),
-        },
-        new Date(),
-      );
-      if (!account) throw appError('not_found', 'There is no such account');
-      return account;
-    } catch (error) {
-      throw error instanceof TakenError ? takenError(error.taken) : error;
+    // Whether the names go together is judged on what was read, so the write holds only while that is still so.
+    for (let attempt = 0; attempt < maxRenameTries; attempt++) {
+      const from = await get(accountId);
+      if (username === undefined && email === undefined) return from;
+      const to = accountNames({ username: username ?? from.username, email: email ?? from.email });
+      try {
+        const account = await accounts.rename(accountId, { from, to, at: new Date() });
+        if (account) return account;
+      } catch (error) {
+        throw error instanceof TakenError ? takenError(error.taken) : error;
+      }
     }
+    throw appError('busy', 'The names are being changed by other requests');
   }
 
-  /** 401 `invalid_credentials` on a wrong current password, 429 after too many of them, 409 `busy` if another change came first. */
-  async function changePassword(
-    accountId: string,
-    input: {
-      currentPassword: string;
-      newPassword: string;
-      keepSessionId?: string | undefined;
-      address?: string | undefined;
-    },
-    o: RequestContext = {},
-  ): Promise<void> {
-    const current = await accounts.credentials({ field: '_id', key: accountId });
-    if (!current) throw appError('not_found', 'There is no such account');
-    checkNewPassword(input.newPassword, '/newPassword', [current.username, current.email]);
-    const right = await attemptPassword(ports, {
-      attempt: { account: accountId, address: input.address },
-      hash: current.passwordHash,
-      password: input.currentPassword,
-      signal: o.signal,
-    });
-    if (!right) throw appError('invalid_credentials', 'The current password is wrong');
-    const passwordHash = await passwords.hash(input.newPassword, o.signal);
-
-    // Sessions end before the password changes: a crash in between costs a new log-in, while the other order could leave a thief's session
-    // alive. The second pass ends those that began meanwhile with the old password; `credentialRev` keeps out whatever both passes miss.
-    await sessions.endOthers(accountId, input.keepSessionId, o);
-    const changed = await accounts.setPassword(accountId, {
-      credentialRev: current.credentialRev,
-      passwordHash,
-      keptSessionId: input.keepSessionId,
-      at: new Date(),
-    });
-    if (!changed) throw appError('busy', 'The password was changed by another request');
-    await sessions.endOthers(accountId, input.keepSessionId, o);
+  /** In the order of asking, undefined where there is none: an id, a user name or an e-mail address each. Suspended accounts are found too. */
+  async function lookUp(logins: string[]): Promise<(AccountRecord | undefined)[]> {
+    const keys = logins.map(foldName);
+    const found = await accounts.lookUp({ ids: logins.filter((login) => idShape.test(login)), keys });
+    const byId = new Map(found.map((account) => [account.id, account]));
+    const byKey = new Map(
+      found.flatMap((account) => [
+        [account.usernameKey, account] as const,
+        ...(account.emailKey === undefined ? [] : [[account.emailKey, account] as const]),
+      ]),
+    );
+    return logins.map((login, at) => byId.get(login) ?? byKey.get(keys[at] ?? ''));
   }
 
   /** Suspended accounts cannot log in, refresh or use keys; what they hold in their hands is revoked by the event. Doing it twice is no error. */
@@ -196,11 +180,13 @@ export function createAccounts(ports: AccountsPorts) {
     return { items, nextCursor: found.length > limit && last ? Buffer.from(last.id).toString('base64url') : null };
   }
 
-  return { create, get, rename, changePassword, setSuspended, find };
+  return { create, get, rename, lookUp, setSuspended, find };
 }
+
+const idShape = /^[0-9a-f-]{36}$/;
 
 function decodeCursor(cursor: string): string {
   const id = Buffer.from(cursor, 'base64url').toString('latin1');
-  if (!/^[0-9a-f-]{36}$/.test(id)) throw appError('invalid_cursor');
+  if (!idShape.test(id)) throw appError('invalid_cursor');
   return id;
 }

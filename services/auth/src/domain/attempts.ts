@@ -1,4 +1,5 @@
-import type { Attempt, LoginLimits, Passwords } from './model.ts';
+import type { Attempt } from './model.ts';
+import type { LoginLimits, Passwords } from './ports.ts';
 
 /**
  * Whether the password is right, as one counted attempt. It is counted before the password is looked at, so that racing guesses count too, but

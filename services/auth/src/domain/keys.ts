@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { ApiKey, Principal } from '@coffer/contracts';
 import { appError } from '@coffer/service-kit';
 import { replayLifeMs, sameRequest } from './idempotency.ts';
-import type { Events, KeyRecord, KeyStore, RequestContext } from './model.ts';
+import type { KeyRecord, RequestContext } from './model.ts';
+import type { Events, KeyStore } from './ports.ts';
 import { sameSecret } from './refresh-token.ts';
 
 export interface NewKeyInput {
@@ -99,5 +100,6 @@ export function publicKey(key: KeyRecord): ApiKey {
     access: key.access,
     createdAt: key.createdAt.toISOString(),
     expiresAt: key.expiresAt?.toISOString() ?? null,
+    ...(key.door && { door: key.door }),
   };
 }

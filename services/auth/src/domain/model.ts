@@ -1,4 +1,4 @@
-import type { Account, ApiKey, EventData, EventEnvelope, EventName, Revocation, Role } from '@coffer/contracts';
+import type { Account, ApiKey, Door, Profile, Role } from '@coffer/contracts';
 
 /** What a request brings along besides its input. */
 export interface RequestContext {
@@ -9,7 +9,8 @@ export interface RequestContext {
 export interface AccountRecord {
   id: string;
   username: string;
-  email: string;
+  /** Null where the account has none. */
+  email: string | null;
   role: Role;
   suspended: boolean;
   createdAt: Date;
@@ -17,12 +18,8 @@ export interface AccountRecord {
 }
 
 /** What checking a person's right to enter needs. */
-export interface Credentials {
-  accountId: string;
-  username: string;
-  email: string;
-  role: Role;
-  suspended: boolean;
+export interface Credentials extends AccountRecord {
+  emailKey?: string | undefined;
   passwordHash: string;
   /** Rises with each change of the password; a session of an older one is dead, whether or not its own document says so yet. */
   credentialRev: number;
@@ -36,25 +33,39 @@ export interface IdempotencyMark {
   at: Date;
 }
 
-export interface NewAccount {
-  id: string;
+/** An account's names with the keys that are unique; no e-mail address, no key of it. */
+export interface Names {
   username: string;
   usernameKey: string;
-  email: string;
-  emailKey: string;
+  email: string | null;
+  emailKey?: string | undefined;
+}
+
+export interface NewAccount extends Names {
+  id: string;
   role: Role;
   passwordHash: string;
   createdAt: Date;
+  profile?: Profile | undefined;
+  importedKey?: KeyRecord | undefined;
   idempotency?: IdempotencyMark | undefined;
 }
 
+/** A session is held by a refresh token (`familyHash`, `secretHash`) or by a session key (`door`, `keyHash`), never by both. */
 export interface SessionRecord {
   id: string;
   accountId: string;
   /** sha256 of what stays the same in all of the session's refresh tokens. */
-  familyHash: string;
+  familyHash?: string | undefined;
   /** sha256 of the one refresh secret that is good now. */
-  secretHash: string;
+  secretHash?: string | undefined;
+  /** The refresh token never changes. */
+  fixed?: boolean | undefined;
+  /** Life of its access tokens where it is not the configured one. */
+  accessTokenSeconds?: number | undefined;
+  door?: Door | undefined;
+  /** sha256 of the session key. */
+  keyHash?: string | undefined;
   credentialRev: number;
   createdAt: Date;
   lastUsedAt: Date;
@@ -71,11 +82,22 @@ export interface KeyRecord {
   secret: string;
   createdAt: Date;
   expiresAt: Date | null;
+  door?: Door | undefined;
   idempotency?: IdempotencyMark | undefined;
 }
 
+/** A request for a new password; it never changes, what overtakes it shows in the account. */
+export interface PasswordResetRecord {
+  id: string;
+  accountId: string;
+  /** The account as it was: the reset is good while both are still so. */
+  credentialRev: number;
+  emailKey: string;
+  expiresAt: Date;
+}
+
 /** Which unique value an account's write ran into. */
-export type Taken = 'username' | 'email' | 'idempotency';
+export type Taken = 'username' | 'email' | 'key' | 'idempotency';
 export class TakenError extends Error {
   readonly taken: Taken;
   constructor(taken: Taken) {
@@ -84,72 +106,10 @@ export class TakenError extends Error {
   }
 }
 
-/** The accounts as the rules see them. Every call may throw 503 `unavailable`. */
-export interface AccountStore {
-  /** Throws TakenError. */
-  insert(account: NewAccount, events: EventEnvelope[]): Promise<AccountRecord>;
-  get(accountId: string): Promise<AccountRecord | undefined>;
-  isTaken(keys: { usernameKey: string; emailKey: string }): Promise<Taken | undefined>;
-  findByIdempotencyKey(key: string): Promise<{ account: AccountRecord; mark: IdempotencyMark } | undefined>;
-  /** Forgets the mark of this key where it is older than `before`. */
-  dropIdempotencyKey(key: string, before: Date): Promise<void>;
-  credentials(by: { field: 'usernameKey' | 'emailKey' | '_id'; key: string }): Promise<Credentials | undefined>;
-  /** Throws TakenError. */
-  rename(
-    accountId: string,
-    changes: { username?: string; usernameKey?: string; email?: string; emailKey?: string },
-    at: Date,
-  ): Promise<AccountRecord | undefined>;
-  /** False if the credentials are no longer those of `credentialRev`. */
-  setPassword(
-    accountId: string,
-    o: { credentialRev: number; passwordHash: string; keptSessionId?: string | undefined; at: Date },
-  ): Promise<boolean>;
-  /** Undefined if it is so already, or if there is no such account. */
-  setSuspended(
-    accountId: string,
-    suspended: boolean,
-    at: Date,
-    events: EventEnvelope[],
-  ): Promise<AccountRecord | undefined>;
-  /** In order of id (which is the order of creation), those after `after`. `fold` is sought in names, `id` is an id. */
-  find(o: { fold?: string; id?: string; after?: string; limit: number }): Promise<AccountRecord[]>;
-  /** Accounts and keys that were revoked since. */
-  revokedSince(since: Date): Promise<Revocation[]>;
-}
-
-export interface SessionStore {
-  insert(session: SessionRecord): Promise<void>;
-  get(sessionId: string): Promise<SessionRecord | undefined>;
-  /** Swaps the refresh secret where the presented one is still the good one and the session lives; false otherwise. */
-  rotate(
-    sessionId: string,
-    o: { from: string; to: string; at: Date; expiresAt: Date; address: string; userAgent: string },
-  ): Promise<boolean>;
-  /** Living ones, the last used first. */
-  list(accountId: string, now: Date): Promise<SessionRecord[]>;
-  /** False if it was not living. `accountId`, where given, must match. */
-  end(sessionId: string, o: { accountId?: string; at: Date; events: EventEnvelope[] }): Promise<boolean>;
-  /** Ids of living sessions but one, at most `limit`. */
-  livingIds(accountId: string, o: { except?: string | undefined; now: Date; limit: number }): Promise<string[]>;
-  endEach(entries: { sessionId: string; events: EventEnvelope[] }[], at: Date): Promise<void>;
-  revokedSince(since: Date): Promise<Revocation[]>;
-}
-
-export interface KeyStore {
-  list(accountId: string): Promise<KeyRecord[] | undefined>;
-  /** False if nothing was added: the account is missing or full, or the idempotency key was used after `replaysSince`. */
-  add(accountId: string, key: KeyRecord, o: { maxKeys: number; replaysSince: Date }): Promise<boolean>;
-  remove(accountId: string, keyId: string, at: Date, events: EventEnvelope[]): Promise<boolean>;
-  find(keyId: string): Promise<{ key: KeyRecord; account: { id: string; role: Role; suspended: boolean } } | undefined>;
-}
-
-export interface Passwords {
-  hash(password: string, signal?: AbortSignal): Promise<string>;
-  /** Few at a time, the others wait in order: 503 `unavailable` where too many wait. `verify` is to be called within. */
-  inTurn<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** With no hash (unknown login) the same work is done and the answer is false. */
-  verify(hash: string | undefined, password: string): Promise<boolean>;
+/** Who asks for what from where. */
+export interface Client {
+  address: string;
+  userAgent: string;
 }
 
 /** An attempt to log in is counted against the account (or the unknown name) and against the client's address. */
@@ -158,31 +118,15 @@ export interface Attempt {
   address?: string | undefined;
 }
 
-export interface LoginLimits {
-  /** Throws 429 `rate_limited` with Retry-After where either has no attempt left; counts nothing. */
-  check(attempt: Attempt): Promise<void>;
-  /** The same, and counts one attempt against both. */
-  take(attempt: Attempt): Promise<void>;
-  /** The attempt was right: the account's count starts anew, the address gets this one attempt back. */
-  forgive(attempt: Attempt): Promise<void>;
-}
-
-export interface AccessTokens {
-  /** A signed access token; `issuedAt` must be a time before the account's state was read. */
-  issue(o: {
-    accountId: string;
-    sessionId: string;
-    role: Role;
-    issuedAt: Date;
-  }): Promise<{ token: string; expiresAt: Date }>;
-}
-
-/** The outbox of one collection (design: the event is in the document that it speaks of, by the same update). */
-export interface Events {
-  makeEvent<N extends EventName>(name: N, data: EventData<N>, traceparent?: string): EventEnvelope;
-  announce(documentId: string, events: EventEnvelope[]): void;
-}
-
-export function publicAccount(account: AccountRecord): Account {
-  return { ...account, createdAt: account.createdAt.toISOString(), modifiedAt: account.modifiedAt.toISOString() };
+/** Picked one by one: what else the record may carry is nobody's business. */
+export function publicAccount({ id, username, email, role, suspended, createdAt, modifiedAt }: AccountRecord): Account {
+  return {
+    id,
+    username,
+    email,
+    role,
+    suspended,
+    createdAt: createdAt.toISOString(),
+    modifiedAt: modifiedAt.toISOString(),
+  };
 }

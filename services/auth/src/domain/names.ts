@@ -1,4 +1,5 @@
 import { appError } from '@coffer/service-kit';
+import type { Names } from './model.ts';
 
 /** One field that a person must correct, as `errors[]` of a problem document names it. */
 export interface FieldProblem {
@@ -22,19 +23,25 @@ export function foldName(value: string): string {
   return folded;
 }
 
-const usernameShape = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]*$/u;
+/** Printable characters, words apart by one plain space each. */
+const usernameShape = /^[\p{L}\p{M}\p{N}\p{P}\p{S}]+(?: [\p{L}\p{M}\p{N}\p{P}\p{S}]+)*$/u;
 /** Characters that show nothing: with them two names could look the same and still differ. */
 const invisible = /\p{Default_Ignorable_Code_Point}/u;
 const usernameMaxCharacters = 64;
 
-/** What is wrong with a user name, or undefined. Without `@`, so that no user name can look like somebody's e-mail address. */
+/**
+ * What is wrong with a user name, or undefined. `:` would end it too early in HTTP Basic (RFC 7617 2). What holds `@` must be an e-mail
+ * address, because it becomes the account's; see `accountNames`.
+ */
 export function usernameProblem(username: string): string | undefined {
   if (!username.isWellFormed()) return 'must be well-formed Unicode';
   // Judged on the NFKC form, which is what counts: a full-width `＠` is an `@`.
   const plain = username.normalize('NFKC');
   if (plain.length === 0 || [...plain].length > usernameMaxCharacters) return 'must have 1 to 64 characters';
-  if (invisible.test(plain) || !usernameShape.test(plain))
-    return 'must begin with a letter or digit and hold only letters, digits, ".", "_" and "-"';
+  if (plain.includes(':')) return 'must not hold ":"';
+  if (invisible.test(plain) || !usernameShape.test(username))
+    return 'must hold only printable characters, with single spaces between words';
+  if (plain.includes('@') && emailProblem(username)) return 'must be an e-mail address if it holds "@"';
   return undefined;
 }
 
@@ -57,21 +64,35 @@ export function emailProblem(email: string): string | undefined {
   return labels.every((label) => label.length <= 63 && labelShape.test(label)) ? undefined : message;
 }
 
-/** Which unique key a login names: only e-mail addresses hold an `@`, so the two kinds can never be confused. */
+/** Which unique key a login names: what holds an `@` is an e-mail address, also where it is a user name, so the two kinds can never be confused. */
 export function loginKey(login: string): { field: 'usernameKey' | 'emailKey'; key: string } {
   const key = foldName(login);
   return { field: key.includes('@') ? 'emailKey' : 'usernameKey', key };
 }
 
 /** Throws 400 `invalid_name` or `invalid_body` naming every bad field of those given. */
-export function checkNames(names: { username?: string | undefined; email?: string | undefined }): void {
+export function checkNames(names: { username?: string | undefined; email?: string | null | undefined }): void {
   const errors: FieldProblem[] = [];
   const username = names.username === undefined ? undefined : usernameProblem(names.username);
   if (username) errors.push({ path: '/username', message: username });
-  const email = names.email === undefined ? undefined : emailProblem(names.email);
+  const email = names.email === undefined || names.email === null ? undefined : emailProblem(names.email);
   if (email) errors.push({ path: '/email', message: email });
   if (errors.length === 0) return;
   throw username
     ? appError('invalid_name', `The user name ${username}`, { errors })
     : appError('invalid_body', `The e-mail address ${email}`, { errors });
+}
+
+/**
+ * Names that passed `checkNames`, with their unique keys. A user name with `@` takes the place of the e-mail address: the index that keeps addresses
+ * unique then keeps it out of everybody else's log-in. 400 `invalid_name` where the account has another address.
+ */
+export function accountNames({ username, email }: { username: string; email: string | null }): Names {
+  const usernameKey = foldName(username);
+  if (!usernameKey.includes('@'))
+    return { username, usernameKey, email, ...(email !== null && { emailKey: foldName(email) }) };
+  if (email === null || foldName(email) === usernameKey)
+    return { username, usernameKey, email: username, emailKey: usernameKey };
+  const message = 'must not hold "@" unless it is the e-mail address';
+  throw appError('invalid_name', `The user name ${message}`, { errors: [{ path: '/username', message }] });
 }

@@ -1,7 +1,7 @@
 import { isAppError } from '@coffer/service-kit';
 import type { Accounts } from './accounts.ts';
-import type { AccountStore } from './model.ts';
 import { loginKey } from './names.ts';
+import type { AccountStore } from './ports.ts';
 
 export interface OperatorInput {
   username: string;
@@ -20,12 +20,15 @@ export async function ensureOperator(
   const by = loginKey(input.username);
   let existing = await ports.accounts.credentials(by);
   if (!existing) {
-    const email = input.email ?? `${input.username}@localhost.localdomain`;
+    const email = input.email ?? (by.field === 'emailKey' ? null : `${input.username}@localhost.localdomain`);
     try {
       await ports.create({ username: input.username, email, password: input.password, role: 'operator' });
       return 'made';
     } catch (error) {
-      if (!isAppError(error, 'username_taken')) throw error;
+      // A name with `@` is an e-mail address too, and either index may be the one that refuses it.
+      const taken =
+        isAppError(error, 'username_taken') || (by.field === 'emailKey' && isAppError(error, 'email_taken'));
+      if (!taken) throw error;
       existing = await ports.accounts.credentials(by);
     }
   }

@@ -11,19 +11,29 @@ export function normalizePassword(password: string): string {
 
 /**
  * The policy for new passwords, after NIST SP 800-63B 5.1.1.2: length counts, composition rules do not. `owner` are the account's own
- * names, which are the first thing that is guessed. Throws 400 `weak_password` naming `path`.
+ * names, which are the first thing that is guessed. `any` takes whatever is text, as some doors promise. Throws 400 `weak_password` naming `path`.
  */
-export function checkNewPassword(password: string, path: string, owner: readonly string[]): void {
-  const problem = passwordProblem(password, owner);
+export function checkNewPassword(
+  password: string,
+  path: string,
+  owner: readonly (string | null)[],
+  any: boolean | undefined = false,
+): void {
+  const problem = any ? textProblem(password) : (textProblem(password) ?? passwordProblem(password, owner));
   if (problem) throw appError('weak_password', `The password ${problem}`, { errors: [{ path, message: problem }] });
 }
 
-function passwordProblem(password: string, owner: readonly string[]): string | undefined {
-  if (!password.isWellFormed()) return 'must be well-formed Unicode';
+/** What is not text would be hashed as if its broken characters were all the same. */
+function textProblem(password: string): string | undefined {
+  return password.isWellFormed() ? undefined : 'must be well-formed Unicode';
+}
+
+function passwordProblem(password: string, owner: readonly (string | null)[]): string | undefined {
   const plain = normalizePassword(password);
   if ([...plain].length < minCharacters) return `must have at least ${minCharacters} characters`;
   if (Buffer.byteLength(plain) > maxBytes) return `must have at most ${maxBytes} bytes`;
   const folded = foldName(plain);
-  if (owner.some((name) => foldName(name) === folded)) return 'must not be the user name or the e-mail address';
+  if (owner.some((name) => name !== null && foldName(name) === folded))
+    return 'must not be the user name or the e-mail address';
   return undefined;
 }

@@ -1,18 +1,8 @@
-import type { EventEnvelope, Session } from '@coffer/contracts';
+import type { Session } from '@coffer/contracts';
 import { appError, newId } from '@coffer/service-kit';
-import { attemptPassword } from './attempts.ts';
-import type {
-  AccessTokens,
-  AccountStore,
-  Credentials,
-  Events,
-  LoginLimits,
-  Passwords,
-  RequestContext,
-  SessionRecord,
-  SessionStore,
-} from './model.ts';
-import { loginKey } from './names.ts';
+import { createLogIn } from './log-in.ts';
+import type { Client, Credentials, RequestContext, SessionRecord } from './model.ts';
+import type { AccessTokens, AccountStore, Events, LoginLimits, Passwords, SessionStore } from './ports.ts';
 import {
   formatRefreshToken,
   hashSecret,
@@ -21,6 +11,8 @@ import {
   type RefreshToken,
   sameSecret,
 } from './refresh-token.ts';
+import { createSessionEnding } from './session-ending.ts';
+import { needsTouch } from './session-use.ts';
 
 export interface SessionsPorts {
   accounts: Pick<AccountStore, 'credentials'>;
@@ -33,34 +25,36 @@ export interface SessionsPorts {
   sessionLifeMs: number;
 }
 
-interface Client {
-  address: string;
-  userAgent: string;
-}
-
 /** What its owner gets, and whose it is. */
 export interface OpenSession {
   accountId: string;
   session: Session;
 }
 
-const endBatch = 500;
 const raced = 'This refresh token is being used by another request; go on with the answer of that one';
 
 export type Sessions = ReturnType<typeof createSessions>;
 
 /** The rules of sessions: beginning, renewing and ending them. */
 export function createSessions(ports: SessionsPorts) {
-  const { accounts, sessions, tokens, events } = ports;
+  const { sessions, tokens } = ports;
 
-  function revokedEvent(sessionId: string, at: Date, o: RequestContext): EventEnvelope {
-    const items = [{ kind: 'session' as const, id: sessionId, at: at.toISOString() }];
-    return events.makeEvent('revoked', { items }, o.traceparent);
+  const logIn = createLogIn(ports);
+  const { end, endOne, endOthers } = createSessionEnding(ports);
+  const expiry = (at: Date): Date => new Date(at.getTime() + ports.sessionLifeMs);
+
+  async function issue(account: Credentials, session: SessionRecord, issuedAt: Date) {
+    const { id: sessionId, accessTokenSeconds: lifeSeconds } = session;
+    return await tokens.issue({ accountId: account.id, sessionId, role: account.role, issuedAt, lifeSeconds });
   }
 
-  async function answer(account: Credentials, token: RefreshToken, issuedAt: Date): Promise<OpenSession> {
-    const { accountId, role } = account;
-    const access = await tokens.issue({ accountId, sessionId: token.sessionId, role, issuedAt });
+  async function answer(
+    account: Credentials,
+    record: SessionRecord,
+    token: RefreshToken,
+    issuedAt: Date,
+  ): Promise<OpenSession> {
+    const access = await issue(account, record, issuedAt);
     const session: Session = {
       sessionId: token.sessionId,
       accessToken: access.token,
@@ -68,54 +62,41 @@ export function createSessions(ports: SessionsPorts) {
       expiresAt: access.expiresAt.toISOString(),
       refreshToken: formatRefreshToken(token),
     };
-    return { accountId, session };
+    return { accountId: account.id, session };
   }
 
-  /** False if the session was not living. */
-  async function end(sessionId: string, accountId: string | undefined, o: RequestContext): Promise<boolean> {
-    const at = new Date();
-    const revoked = [revokedEvent(sessionId, at, o)];
-    const ended = await sessions.end(sessionId, { ...(accountId && { accountId }), at, events: revoked });
-    if (ended) events.announce(sessionId, revoked);
-    return ended;
-  }
-
-  /** 401 `invalid_credentials` for an unknown login and a wrong password alike, after the same work; 429 `rate_limited`; 403 `account_suspended`. */
+  /** 401 `invalid_credentials`, 429 `rate_limited`, 403 `account_suspended`. */
   async function begin(
-    input: Client & { login: string; password: string },
+    input: Client & {
+      login: string;
+      password: string;
+      accessTokenSeconds?: number | undefined;
+      fixedRefreshToken?: boolean | undefined;
+    },
     o: RequestContext = {},
   ): Promise<OpenSession> {
-    const by = loginKey(input.login);
-    const account = await accounts.credentials(by);
-    const right = await attemptPassword(ports, {
-      // Both names of one account count as one.
-      attempt: { account: account?.accountId ?? `${by.field}:${by.key}`, address: input.address },
-      hash: account?.passwordHash,
-      password: input.password,
-      signal: o.signal,
-    });
-    if (!account || !right) throw appError('invalid_credentials');
-    if (account.suspended) throw appError('account_suspended');
-
+    const account = await logIn.admit(input, o);
     const now = new Date();
     const token = newRefreshToken(newId());
-    await sessions.insert({
+    const session: SessionRecord = {
       id: token.sessionId,
-      accountId: account.accountId,
+      accountId: account.id,
       familyHash: hashSecret(token.family),
       secretHash: hashSecret(token.secret),
       credentialRev: account.credentialRev,
       createdAt: now,
       lastUsedAt: now,
-      expiresAt: new Date(now.getTime() + ports.sessionLifeMs),
+      expiresAt: expiry(now),
       address: input.address,
       userAgent: input.userAgent,
-    });
-    // The password may have changed while this one was being checked, and that change cannot have seen the session made here.
-    const after = await accounts.credentials({ field: '_id', key: account.accountId });
-    if (after?.credentialRev === account.credentialRev && !after.suspended) return await answer(after, token, now);
-    await end(token.sessionId, account.accountId, o);
-    throw appError(after?.suspended ? 'account_suspended' : 'invalid_credentials');
+      ...(input.accessTokenSeconds !== undefined && { accessTokenSeconds: input.accessTokenSeconds }),
+      ...(input.fixedRefreshToken && { fixed: true }),
+    };
+    await sessions.insert(session);
+    const after = await logIn.confirm(account);
+    if (typeof after !== 'string') return await answer(after, session, token, now);
+    await end(token.sessionId, account.id, o);
+    throw appError(after);
   }
 
   const refreshing = new Map<string, number>();
@@ -149,62 +130,74 @@ export function createSessions(ports: SessionsPorts) {
     o: RequestContext,
   ): Promise<OpenSession> {
     const now = new Date();
-    const session = await sessions.get(presented.sessionId);
-    if (!session || !sameSecret(session.familyHash, hashSecret(presented.family))) throw appError('invalid_token');
-    if (session.endedAt || session.expiresAt <= now) throw appError('session_ended');
-    const from = hashSecret(presented.secret);
-    if (!sameSecret(session.secretHash, from)) {
+    const { session, isCurrent } = await holding(presented, now);
+    if (session.fixed) throw appError('invalid_token', 'This refresh token is for another use');
+    if (!isCurrent) {
       if (together) throw appError('busy', raced);
       await end(session.id, undefined, o);
       throw appError('refresh_reused');
     }
-
-    const account = await accounts.credentials({ field: '_id', key: session.accountId });
-    if (!account || isStale(session, account)) {
-      await end(session.id, undefined, o);
-      throw appError('session_ended');
-    }
-    if (account.suspended) throw appError('account_suspended');
+    const account = await holderOrEnd(session, o);
     // The last moment at which turning back costs nothing: from here on the old token is spent.
     o.signal?.throwIfAborted();
     const next = newRefreshToken(session.id, presented.family);
     const rotated = await sessions.rotate(session.id, {
-      from,
+      from: hashSecret(presented.secret),
       to: hashSecret(next.secret),
       at: now,
-      expiresAt: new Date(now.getTime() + ports.sessionLifeMs),
+      expiresAt: expiry(now),
       address: client.address,
       userAgent: client.userAgent,
     });
-    if (rotated) return await answer(account, next, now);
+    if (rotated) return await answer(account, session, next, now);
     const current = await sessions.get(session.id);
     throw !current || current.endedAt ? appError('session_ended') : appError('busy', raced);
   }
 
-  /** 404 `not_found` where the account has no such living session. */
-  async function endOne(accountId: string, sessionId: string, o: RequestContext = {}): Promise<void> {
-    if (!(await end(sessionId, accountId, o))) throw appError('not_found', 'There is no such session');
+  /** The living session of a refresh token, and whether the token's secret is the good one. 401 `invalid_token`, `session_ended`. */
+  async function holding(presented: RefreshToken, now: Date): Promise<{ session: SessionRecord; isCurrent: boolean }> {
+    const session = await sessions.get(presented.sessionId);
+    if (!session?.familyHash || !session.secretHash || !sameSecret(session.familyHash, hashSecret(presented.family)))
+      throw appError('invalid_token');
+    if (session.endedAt || session.expiresAt <= now) throw appError('session_ended');
+    return { session, isCurrent: sameSecret(session.secretHash, hashSecret(presented.secret)) };
   }
 
-  async function endOthers(accountId: string, except: string | undefined, o: RequestContext = {}): Promise<void> {
-    for (;;) {
-      const at = new Date();
-      const ids = await sessions.livingIds(accountId, { except, now: at, limit: endBatch });
-      const entries = ids.map((sessionId) => ({ sessionId, events: [revokedEvent(sessionId, at, o)] }));
-      if (entries.length > 0) await sessions.endEach(entries, at);
-      for (const entry of entries) events.announce(entry.sessionId, entry.events);
-      if (ids.length < endBatch) return;
-    }
+  async function holderOrEnd(session: SessionRecord, o: RequestContext): Promise<Credentials> {
+    const account = await logIn.holder(session);
+    if (account) return account;
+    await end(session.id, undefined, o);
+    throw appError('session_ended');
+  }
+
+  /**
+   * A new access token for a refresh token that stays as it is. A wrong secret ends nothing: there are no spent ones, so it can only be a
+   * guess. 401 `invalid_token`, `session_ended`; 403 `account_suspended`.
+   */
+  async function renewAccess(
+    input: Client & { refreshToken: string },
+    o: RequestContext = {},
+  ): Promise<{ accountId: string; access: { sessionId: string; accessToken: string; expiresAt: string } }> {
+    const presented = parseRefreshToken(input.refreshToken);
+    if (!presented) throw appError('invalid_token');
+    const now = new Date();
+    const { session, isCurrent } = await holding(presented, now);
+    if (!session.fixed || !isCurrent) throw appError('invalid_token');
+    const account = await holderOrEnd(session, o);
+    const { address, userAgent } = input;
+    if (
+      needsTouch(session, now) &&
+      !(await sessions.touch(session.id, { at: now, expiresAt: expiry(now), client: { address, userAgent } }))
+    )
+      throw appError('session_ended');
+    const { token, expiresAt } = await issue(account, session, now);
+    const access = { sessionId: session.id, accessToken: token, expiresAt: expiresAt.toISOString() };
+    return { accountId: account.id, access };
   }
 
   async function list(accountId: string): Promise<SessionRecord[]> {
     return await sessions.list(accountId, new Date());
   }
 
-  return { begin, refresh, endOne, endOthers, list };
-}
-
-/** A session that began with a password that is no longer the account's, and is not the one that changed it. */
-function isStale(session: SessionRecord, account: Credentials): boolean {
-  return session.credentialRev !== account.credentialRev && session.id !== account.keptSessionId;
+  return { begin, refresh, renewAccess, endOne, endOthers, list };
 }

@@ -1,10 +1,20 @@
 import { authContract } from '@coffer/contracts';
 import { type App, appError, serve } from '@coffer/service-kit';
 import type { Accounts } from '../domain/accounts.ts';
+import type { DeleteAccount } from '../domain/deletion.ts';
 import { publicAccount } from '../domain/model.ts';
-import { contextOf, logAccount, requireOperator, requireSelf, requireWritingSelf } from './guards.ts';
+import type { ChangePassword } from '../domain/password-change.ts';
+import type { Profiles } from '../domain/profiles.ts';
+import { contextOf, logAccount, requireOperator, requireSelfOrOperator, requireWritingSelf } from './guards.ts';
 
-export default function routes(app: App, { accounts }: { accounts: Accounts }): void {
+export interface AccountDeps {
+  accounts: Accounts;
+  profiles: Profiles;
+  changePassword: ChangePassword;
+  deleteAccount: DeleteAccount;
+}
+
+export default function routes(app: App, { accounts, profiles, changePassword, deleteAccount }: AccountDeps): void {
   serve(app, authContract, 'createAccount', async ({ body: { address: _address, ...input } }, request, reply) => {
     reply.code(201);
     const account = await accounts.create(input, contextOf(request));
@@ -13,8 +23,29 @@ export default function routes(app: App, { accounts }: { accounts: Accounts }): 
   });
 
   serve(app, authContract, 'getAccount', async ({ params: { accountId } }, request) => {
-    if (request.principal().role !== 'operator') requireSelf(request, accountId);
+    requireSelfOrOperator(request, accountId);
     return publicAccount(await accounts.get(accountId));
+  });
+
+  // Asked by services, on behalf of nobody.
+  serve(app, authContract, 'lookUpAccounts', async ({ body: { logins } }) => {
+    const found = await accounts.lookUp(logins);
+    return { accounts: found.map((account) => (account ? publicAccount(account) : null)) };
+  });
+
+  serve(app, authContract, 'getProfile', async ({ params: { accountId } }, request) => {
+    requireSelfOrOperator(request, accountId);
+    return await profiles.get(accountId);
+  });
+
+  serve(app, authContract, 'updateProfile', async ({ params: { accountId }, body }, request) => {
+    requireWritingSelf(request, accountId);
+    return await profiles.update(accountId, body);
+  });
+
+  serve(app, authContract, 'deleteAccount', async ({ params: { accountId }, body }, request): Promise<undefined> => {
+    requireWritingSelf(request, accountId);
+    await deleteAccount(accountId, body, contextOf(request));
   });
 
   serve(app, authContract, 'updateAccount', async ({ params: { accountId }, body }, request) => {
@@ -24,7 +55,7 @@ export default function routes(app: App, { accounts }: { accounts: Accounts }): 
 
   serve(app, authContract, 'changePassword', async ({ params: { accountId }, body }, request): Promise<undefined> => {
     requireWritingSelf(request, accountId);
-    await accounts.changePassword(accountId, body, contextOf(request));
+    await changePassword(accountId, body, contextOf(request));
   });
 
   serve(app, authContract, 'findAccounts', async ({ query }, request) => {

@@ -10,6 +10,10 @@ export function requireSelf(request: FastifyRequest, accountId: string): Princip
   return principal;
 }
 
+export function requireSelfOrOperator(request: FastifyRequest, accountId: string): void {
+  if (request.principal().role !== 'operator') requireSelf(request, accountId);
+}
+
 /** The same for what changes something. */
 export function requireWritingSelf(request: FastifyRequest, accountId: string): Principal {
   const principal = requireSelf(request, accountId);

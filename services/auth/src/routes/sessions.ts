@@ -32,6 +32,12 @@ export default function routes(app: App, { sessions }: { sessions: Sessions }): 
     return logged(request, await sessions.refresh(body, contextOf(request)));
   });
 
+  serve(app, authContract, 'renewAccess', async ({ body }, request) => {
+    const { accountId, access } = await sessions.renewAccess(body, contextOf(request));
+    logAccount(request, accountId);
+    return access;
+  });
+
   serve(app, authContract, 'listSessions', async ({ params: { accountId } }, request) => {
     requireSelf(request, accountId);
     return { items: (await sessions.list(accountId)).map(publicSession) };

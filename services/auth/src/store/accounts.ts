@@ -1,16 +1,18 @@
 import type { Filter, UpdateFilter } from 'mongodb';
-import type { AccountRecord, AccountStore, Credentials, Taken } from '../domain/model.ts';
+import type { AccountRecord, Credentials, Taken } from '../domain/model.ts';
 import { TakenError } from '../domain/model.ts';
-import type { AccountDocument } from './documents.ts';
+import type { AccountStore } from '../domain/ports.ts';
+import { type AccountDocument, living } from './documents.ts';
+import { sealKey } from './keys.ts';
 import { duplicateField, type Mongo, run } from './mongo.ts';
 import { outboxUpdate } from './outbox.ts';
+import { sealProfile } from './profiles.ts';
+import type { Sealing } from './sealing.ts';
 
 const recordFields = { username: 1, email: 1, role: 1, suspended: 1, createdAt: 1, modifiedAt: 1 } as const;
 const credentialFields = {
-  username: 1,
-  email: 1,
-  role: 1,
-  suspended: 1,
+  ...recordFields,
+  emailKey: 1,
   passwordHash: 1,
   credentialRev: 1,
   keptSessionId: 1,
@@ -24,16 +26,36 @@ function toRecord(document: AccountDocument): AccountRecord {
 }
 
 function toCredentials(document: AccountDocument): Credentials {
-  const { _id: accountId, username, email, role, suspended, passwordHash, credentialRev, keptSessionId } = document;
-  return { accountId, username, email, role, suspended, passwordHash, credentialRev, keptSessionId };
+  const { emailKey, passwordHash, credentialRev, keptSessionId } = document;
+  return { ...toRecord(document), emailKey, passwordHash, credentialRev, keptSessionId };
 }
 
 const takenBy: Record<string, Taken> = {
   usernameKey: 'username',
+  usernameKeyHeld: 'username',
   emailKey: 'email',
+  emailKeyHeld: 'email',
+  'keys.id': 'key',
+  keysId: 'key',
   'idempotency.key': 'idempotency',
   idempotencyKey: 'idempotency',
 };
+
+/** All that a deleted account does not keep: every field but `_id`, `role`, `credentialRev`, the times and the outbox. */
+const personalFields = [
+  'username',
+  'usernameKey',
+  'email',
+  'emailKey',
+  'suspended',
+  'suspendedAt',
+  'passwordHash',
+  'keptSessionId',
+  'profile',
+  'keys',
+  'revokedKeys',
+  'idempotency',
+] as const satisfies (keyof AccountDocument)[];
 
 /** Runs a write; a unique index in its way becomes a TakenError. */
 async function unique<T>(write: () => Promise<T>): Promise<T> {
@@ -46,16 +68,18 @@ async function unique<T>(write: () => Promise<T>): Promise<T> {
   }
 }
 
-export function createAccountStore({ accounts }: Mongo): AccountStore {
+export function createAccountStore({ accounts }: Mongo, sealing: Sealing): AccountStore {
   return {
-    async insert({ id, idempotency, ...account }, events) {
+    async insert({ id, idempotency, emailKey, profile, importedKey, ...account }, events) {
       const document: AccountDocument = {
         _id: id,
         ...account,
+        ...(emailKey !== undefined && { emailKey }),
+        ...(profile && { profile: sealProfile(sealing, id, profile) }),
         suspended: false,
         credentialRev: 1,
         modifiedAt: account.createdAt,
-        keys: [],
+        keys: importedKey ? [sealKey(sealing, id, importedKey)] : [],
         revokedKeys: [],
         ...(idempotency && { idempotency }),
         outbox: events,
@@ -66,16 +90,36 @@ export function createAccountStore({ accounts }: Mongo): AccountStore {
     },
 
     async get(accountId) {
-      const found = await run(() => accounts.findOne({ _id: accountId }, { projection: recordFields }));
+      const found = await run(() => accounts.findOne({ _id: accountId, ...living }, { projection: recordFields }));
       return found ? toRecord(found) : undefined;
     },
 
-    async isTaken({ usernameKey, emailKey }) {
+    async isTaken({ usernameKey, emailKey, keyId }) {
+      const filters: Filter<AccountDocument>[] = [{ usernameKey }];
+      if (emailKey !== undefined) filters.push({ emailKey });
+      if (keyId !== undefined) filters.push({ 'keys.id': keyId });
       const found = await run(() =>
-        accounts.findOne({ $or: [{ usernameKey }, { emailKey }] }, { projection: { usernameKey: 1 } }),
+        accounts
+          .find({ $or: filters }, { projection: { usernameKey: 1, emailKey: 1 }, limit: filters.length })
+          .toArray(),
       );
-      if (!found) return undefined;
-      return found.usernameKey === usernameKey ? 'username' : 'email';
+      if (found.length === 0) return undefined;
+      if (found.some((one) => one.usernameKey === usernameKey)) return 'username';
+      return found.some((one) => emailKey !== undefined && one.emailKey === emailKey) ? 'email' : 'key';
+    },
+
+    async lookUp({ ids, keys }) {
+      const filter: Filter<AccountDocument> = {
+        ...living,
+        $or: [{ _id: { $in: ids } }, { usernameKey: { $in: keys } }, { emailKey: { $in: keys } }],
+      };
+      const found = await run(() =>
+        accounts.find(filter, { projection: { ...recordFields, usernameKey: 1, emailKey: 1 } }).toArray(),
+      );
+      return found.map((document) => {
+        const { usernameKey = '', emailKey } = document;
+        return { ...toRecord(document), usernameKey, emailKey };
+      });
     },
 
     async findByIdempotencyKey(key) {
@@ -95,29 +139,56 @@ export function createAccountStore({ accounts }: Mongo): AccountStore {
     },
 
     async credentials({ field, key }) {
-      const filter: Filter<AccountDocument> = { [field]: key };
+      const filter: Filter<AccountDocument> = { [field]: key, ...living };
       const found = await run(() => accounts.findOne(filter, { projection: credentialFields }));
       return found ? toCredentials(found) : undefined;
     },
 
-    async rename(accountId, changes, at) {
+    async rename(accountId, { from: { username, email }, to, at }) {
+      const { emailKey, ...names } = to;
+      const update: UpdateFilter<AccountDocument> =
+        emailKey === undefined
+          ? { $set: { ...names, modifiedAt: at }, $unset: { emailKey: '' } }
+          : { $set: { ...names, emailKey, modifiedAt: at } };
       const found = await unique(() =>
-        accounts.findOneAndUpdate(
-          { _id: accountId },
-          { $set: { ...changes, modifiedAt: at } },
-          { returnDocument: 'after', projection: recordFields },
-        ),
+        accounts.findOneAndUpdate({ _id: accountId, ...living, username, email }, update, {
+          returnDocument: 'after',
+          projection: recordFields,
+        }),
       );
       return found ? toRecord(found) : undefined;
     },
 
-    async setPassword(accountId, { credentialRev, passwordHash, keptSessionId, at }) {
+    async setPassword(accountId, { credentialRev, emailKey, passwordHash, keptSessionId, at, events = [] }) {
+      const { set, push } = outboxUpdate(events, at);
       const update: UpdateFilter<AccountDocument> = {
-        $set: { passwordHash, modifiedAt: at, ...(keptSessionId !== undefined && { keptSessionId }) },
+        $set: {
+          passwordHash,
+          modifiedAt: at,
+          ...(keptSessionId !== undefined && { keptSessionId }),
+          ...(events.length > 0 && set),
+        },
+        ...(events.length > 0 && { $push: push }),
         $inc: { credentialRev: 1 },
         ...(keptSessionId === undefined && { $unset: { keptSessionId: '' as const } }),
       };
-      const result = await run(() => accounts.updateOne({ _id: accountId, credentialRev }, update));
+      const filter = { _id: accountId, ...living, credentialRev, ...(emailKey !== undefined && { emailKey }) };
+      const result = await run(() => accounts.updateOne(filter, update));
+      return result.matchedCount === 1;
+    },
+
+    async remove(accountId, { credentialRev, at, events }) {
+      const { set, push } = outboxUpdate(events, at);
+      const result = await run(() =>
+        accounts.updateOne(
+          { _id: accountId, ...living, credentialRev },
+          {
+            $set: { deletedAt: at, revokedAt: at, ...set },
+            $push: push,
+            $unset: Object.fromEntries(personalFields.map((field) => [field, ''])),
+          },
+        ),
+      );
       return result.matchedCount === 1;
     },
 
@@ -127,7 +198,7 @@ export function createAccountStore({ accounts }: Mongo): AccountStore {
         ? { $set: { suspended, modifiedAt: at, suspendedAt: at, revokedAt: at, ...set }, $push: push }
         : { $set: { suspended, modifiedAt: at }, $unset: { suspendedAt: '' } };
       const found = await run(() =>
-        accounts.findOneAndUpdate({ _id: accountId, suspended: !suspended }, update, {
+        accounts.findOneAndUpdate({ _id: accountId, ...living, suspended: !suspended }, update, {
           returnDocument: 'after',
           projection: recordFields,
         }),
@@ -136,7 +207,7 @@ export function createAccountStore({ accounts }: Mongo): AccountStore {
     },
 
     async find({ fold, id, after, limit }) {
-      const filter: Filter<AccountDocument> = {};
+      const filter: Filter<AccountDocument> = { ...living };
       if (after !== undefined) filter._id = { $gt: after };
       if (fold !== undefined) {
         const part = { $regex: RegExp.escape(fold) };
@@ -148,19 +219,23 @@ export function createAccountStore({ accounts }: Mongo): AccountStore {
       return found.map(toRecord);
     },
 
-    async revokedSince(since) {
+    async revokedSince(since, longLived) {
       const found = await run(() =>
         accounts
           .find(
-            { revokedAt: { $gte: since } },
-            { projection: { suspended: 1, suspendedAt: 1, revokedKeys: 1 }, limit: maxRevocations },
+            {
+              revokedAt: { $gte: longLived },
+              $or: [{ revokedAt: { $gte: since } }, { suspended: true }, { deletedAt: { $exists: true } }],
+            },
+            { projection: { suspended: 1, suspendedAt: 1, deletedAt: 1, revokedKeys: 1 }, limit: maxRevocations },
           )
+          .sort({ revokedAt: -1 })
           .toArray(),
       );
-      return found.flatMap(({ _id, suspended, suspendedAt, revokedKeys }) => [
-        ...(suspended && suspendedAt && suspendedAt >= since
-          ? [{ kind: 'account' as const, id: _id, at: suspendedAt.toISOString() }]
-          : []),
+      return found.flatMap(({ _id, suspended, suspendedAt, deletedAt, revokedKeys = [] }) => [
+        ...[deletedAt, suspended ? suspendedAt : undefined]
+          .flatMap((at) => (at !== undefined && at >= longLived ? [at] : []))
+          .map((at) => ({ kind: 'account' as const, id: _id, at: at.toISOString() })),
         ...revokedKeys
           .filter(({ at }) => at >= since)
           .map(({ id, at }) => ({ kind: 'key' as const, id, at: at.toISOString() })),

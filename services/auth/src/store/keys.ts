@@ -1,6 +1,8 @@
-import type { KeyRecord, KeyStore } from '../domain/model.ts';
-import type { KeyEntry } from './documents.ts';
-import { type Mongo, run } from './mongo.ts';
+import type { UpdateFilter } from 'mongodb';
+import { type KeyRecord, TakenError } from '../domain/model.ts';
+import type { KeyStore } from '../domain/ports.ts';
+import { type AccountDocument, type KeyEntry, living } from './documents.ts';
+import { duplicateField, type Mongo, run } from './mongo.ts';
 import { outboxUpdate } from './outbox.ts';
 import type { Sealing } from './sealing.ts';
 
@@ -10,6 +12,19 @@ const maxRevokedKeys = 200;
 /** Bound to account and key, so that a sealed secret copied into another document does not open. */
 const purpose = (accountId: string, keyId: string): string => `api-key:${accountId}:${keyId}`;
 
+/** As it stands in the account's document. */
+export function sealKey(
+  sealing: Sealing,
+  accountId: string,
+  { secret, idempotency, door, ...key }: KeyRecord,
+): KeyEntry {
+  const sealed = sealing.seal(Buffer.from(secret), purpose(accountId, key.id));
+  return { ...key, sealed, ...(door && { door }), ...(idempotency && { idempotency }) };
+}
+
+/** Part of a filter: that one more key is still allowed. */
+const room = (maxKeys: number) => ({ [`keys.${maxKeys - 1}`]: { $exists: false } });
+
 export function createKeyStore({ accounts }: Mongo, sealing: Sealing): KeyStore {
   function toRecord(accountId: string, { sealed, ...entry }: KeyEntry): KeyRecord {
     return { ...entry, secret: sealing.open(sealed, purpose(accountId, entry.id)).toString() };
@@ -17,13 +32,12 @@ export function createKeyStore({ accounts }: Mongo, sealing: Sealing): KeyStore 
 
   return {
     async list(accountId) {
-      const found = await run(() => accounts.findOne({ _id: accountId }, { projection: { keys: 1 } }));
+      const found = await run(() => accounts.findOne({ _id: accountId, ...living }, { projection: { keys: 1 } }));
       return found?.keys.map((entry) => toRecord(accountId, entry));
     },
 
-    async add(accountId, { secret, idempotency, ...key }, { maxKeys, replaysSince }) {
-      const sealed = sealing.seal(Buffer.from(secret), purpose(accountId, key.id));
-      const entry: KeyEntry = { ...key, sealed, ...(idempotency && { idempotency }) };
+    async add(accountId, key, { maxKeys, replaysSince }) {
+      const { idempotency } = key;
       const unused = idempotency && {
         keys: {
           $not: { $elemMatch: { 'idempotency.key': idempotency.key, 'idempotency.at': { $gt: replaysSince } } },
@@ -31,11 +45,25 @@ export function createKeyStore({ accounts }: Mongo, sealing: Sealing): KeyStore 
       };
       const result = await run(() =>
         accounts.updateOne(
-          { _id: accountId, [`keys.${maxKeys - 1}`]: { $exists: false }, ...unused },
-          { $push: { keys: entry } },
+          { _id: accountId, ...living, ...room(maxKeys), ...unused },
+          { $push: { keys: sealKey(sealing, accountId, key) } },
         ),
       );
       return result.matchedCount === 1;
+    },
+
+    async addImported(accountId, key, { maxKeys }) {
+      // The index on ids compares accounts with one another, not the keys of one.
+      const unused = { 'keys.id': { $ne: key.id }, 'keys.door': { $ne: key.door } };
+      const update: UpdateFilter<AccountDocument> = { $push: { keys: sealKey(sealing, accountId, key) } };
+      try {
+        const result = await run(() =>
+          accounts.updateOne({ _id: accountId, ...living, ...room(maxKeys), ...unused }, update),
+        );
+        return result.matchedCount === 1;
+      } catch (error) {
+        throw duplicateField(error) === undefined ? error : new TakenError('key');
+      }
     },
 
     async remove(accountId, keyId, at, events) {

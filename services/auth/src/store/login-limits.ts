@@ -3,7 +3,8 @@ import type { Logger } from '@coffer/service-kit';
 import { appError } from '@coffer/service-kit';
 import { Redis } from 'ioredis';
 import { addressKey } from '../domain/addresses.ts';
-import type { Attempt, LoginLimits } from '../domain/model.ts';
+import type { Attempt } from '../domain/model.ts';
+import type { LoginLimits, ResetLimits } from '../domain/ports.ts';
 
 /** A fixed window that begins with its first attempt. */
 interface AttemptCounter {
@@ -42,6 +43,11 @@ function redisCounter(redis: Redis, windowSeconds: number): AttemptCounter {
   };
 }
 
+/** Requests for a new password: enough for who mistypes and mislays, too few to fill somebody's mailbox. */
+const resetWindowSeconds = 60 * 60;
+const resetsPerEmail = 5;
+const resetsPerAddress = 50;
+
 const maxRemembered = 10_000;
 
 /** The same in this process alone, for when Redis is away. Bounded: the oldest windows are forgotten first. */
@@ -79,7 +85,9 @@ export function localCounter(windowSeconds: number): AttemptCounter {
  * weaker (the limit times the number of instances) but still stops a guesser, and refusing everybody would turn the loss of a cache into
  * the loss of the service.
  */
-export function createLoginLimits(o: LoginLimitsOptions): LoginLimits & { shared(): boolean; close(): Promise<void> } {
+export function createLoginLimits(
+  o: LoginLimitsOptions,
+): LoginLimits & { resets: ResetLimits; shared(): boolean; close(): Promise<void> } {
   const redis = new Redis(o.url, {
     keyPrefix: `${o.prefix}auth:`,
     // A person waits at the other end: fail at once and fall back, rather than queue.
@@ -89,8 +97,8 @@ export function createLoginLimits(o: LoginLimitsOptions): LoginLimits & { shared
     commandTimeout: 500,
     retryStrategy: (attempt) => Math.min(attempt * 100, 2_000),
   });
-  const remote = redisCounter(redis, o.windowSeconds);
-  const local = localCounter(o.windowSeconds);
+  const attemptCounters = { remote: redisCounter(redis, o.windowSeconds), local: localCounter(o.windowSeconds) };
+  const resetCounters = { remote: redisCounter(redis, resetWindowSeconds), local: localCounter(resetWindowSeconds) };
   let shared = true;
   redis.on('error', (error: Error) => lost(error));
 
@@ -99,22 +107,22 @@ export function createLoginLimits(o: LoginLimitsOptions): LoginLimits & { shared
     shared = false;
   }
 
-  async function count<T>(ask: (counter: AttemptCounter) => Promise<T>): Promise<T> {
+  async function count<T>(ask: (counter: AttemptCounter) => Promise<T>, counters = attemptCounters): Promise<T> {
     try {
-      const answer = await ask(remote);
+      const answer = await ask(counters.remote);
       if (!shared) o.logger.info('Redis is back: log-in attempts are counted together again');
       shared = true;
       return answer;
     } catch (error) {
       lost(error);
-      return await ask(local);
+      return await ask(counters.local);
     }
   }
 
+  const hashed = (name: string): string => createHash('sha256').update(name).digest('base64url');
   // Hashed: names that somebody typed do not belong into a cache, and their length is not ours to choose.
-  const accountKey = (account: string): string =>
-    `login:account:${createHash('sha256').update(account).digest('base64url')}`;
-  const sourceKey = (address: string): string => `login:address:${addressKey(address).slice(0, 64)}`;
+  const accountKey = (account: string): string => `login:account:${hashed(account)}`;
+  const sourceKey = (address: string, kind = 'login'): string => `${kind}:address:${addressKey(address).slice(0, 64)}`;
 
   async function takeOne(key: string, limit: number, attempts: 0 | 1): Promise<void> {
     const waitSeconds = await count((counter) => counter.take(key, limit, attempts));
@@ -129,7 +137,15 @@ export function createLoginLimits(o: LoginLimitsOptions): LoginLimits & { shared
     await takeOne(accountKey(account), o.perAccount, attempts);
   }
 
+  async function allowReset(key: string, limit: number): Promise<boolean> {
+    return (await count((counter) => counter.take(key, limit, 1), resetCounters)) === 0;
+  }
+
   return {
+    resets: {
+      fromAddress: async (address) => !address || allowReset(sourceKey(address, 'reset'), resetsPerAddress),
+      forEmail: (emailKey) => allowReset(`reset:email:${hashed(emailKey)}`, resetsPerEmail),
+    },
     shared: () => shared,
     check: (attempt) => take(attempt, 0),
     take: (attempt) => take(attempt, 1),

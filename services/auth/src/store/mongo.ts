@@ -1,12 +1,13 @@
 import { appError, isAppError } from '@coffer/service-kit';
 import { type Collection, type Db, MongoClient, MongoError, MongoServerError } from 'mongodb';
-import type { AccountDocument, SessionDocument, SigningKeyDocument } from './documents.ts';
+import type { AccountDocument, PasswordResetDocument, SessionDocument, SigningKeyDocument } from './documents.ts';
 
 export interface Mongo {
   client: MongoClient;
   db: Db;
   accounts: Collection<AccountDocument>;
   sessions: Collection<SessionDocument>;
+  passwordResets: Collection<PasswordResetDocument>;
   signingKeys: Collection<SigningKeyDocument>;
 }
 
@@ -29,6 +30,7 @@ export function openMongo(o: { url: string; database: string }): Mongo {
     db,
     accounts: db.collection<AccountDocument>('accounts'),
     sessions: db.collection<SessionDocument>('sessions'),
+    passwordResets: db.collection<PasswordResetDocument>('passwordResets'),
     signingKeys: db.collection<SigningKeyDocument>('signingKeys'),
   };
 }
@@ -36,8 +38,18 @@ export function openMongo(o: { url: string; database: string }): Mongo {
 /** One after the other: not every MongoDB-compatible server makes several at a time. Safe to repeat, and by several instances at once. */
 export async function createIndexes(mongo: Mongo): Promise<void> {
   await mongo.accounts.createIndexes([
-    { key: { usernameKey: 1 }, name: 'usernameKey', unique: true },
-    { key: { emailKey: 1 }, name: 'emailKey', unique: true },
+    {
+      key: { usernameKey: 1 },
+      name: 'usernameKeyHeld',
+      unique: true,
+      partialFilterExpression: { usernameKey: { $exists: true } },
+    },
+    {
+      key: { emailKey: 1 },
+      name: 'emailKeyHeld',
+      unique: true,
+      partialFilterExpression: { emailKey: { $exists: true } },
+    },
     {
       key: { 'idempotency.key': 1 },
       name: 'idempotencyKey',
@@ -52,13 +64,33 @@ export async function createIndexes(mongo: Mongo): Promise<void> {
     },
     { key: { revokedAt: 1 }, name: 'revokedAt', sparse: true },
     { key: { outboxAt: 1 }, name: 'outboxAt', sparse: true },
+    { key: { purgeAt: 1 }, name: 'purgeAt', expireAfterSeconds: 0 },
   ]);
+  // Those of when every account had all names; dropped only now that the ones above hold what they held.
+  await dropIndex(mongo.accounts, 'usernameKey');
+  await dropIndex(mongo.accounts, 'emailKey');
   await mongo.sessions.createIndexes([
     { key: { accountId: 1, lastUsedAt: -1 }, name: 'accountId' },
+    { key: { keyHash: 1 }, name: 'keyHash', unique: true, sparse: true },
     { key: { endedAt: 1 }, name: 'endedAt', sparse: true },
     { key: { outboxAt: 1 }, name: 'outboxAt', sparse: true },
     { key: { purgeAt: 1 }, name: 'purgeAt', expireAfterSeconds: 0 },
   ]);
+  await mongo.passwordResets.createIndexes([
+    { key: { outboxAt: 1 }, name: 'outboxAt', sparse: true },
+    { key: { purgeAt: 1 }, name: 'purgeAt', expireAfterSeconds: 0 },
+  ]);
+}
+
+const indexNotFound = 27;
+
+/** Nothing happens where there is none of this name, or where another instance dropped it first. */
+async function dropIndex(collection: Collection<AccountDocument>, name: string): Promise<void> {
+  try {
+    await collection.dropIndex(name);
+  } catch (error) {
+    if (!(error instanceof MongoServerError) || error.code !== indexNotFound) throw error;
+  }
 }
 
 /** Runs one operation; a database that is away or too slow becomes 503 `unavailable`. A write may have happened all the same. */

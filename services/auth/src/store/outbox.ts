@@ -7,6 +7,8 @@ import { run } from './mongo.ts';
 /** What the outbox needs of a document, whichever it is. */
 interface OutboxDocument extends OutboxFields {
   _id: string;
+  deletedAt?: Date;
+  purgeAt?: Date;
 }
 
 /** The parts of an update that put events into the document that they speak of. */
@@ -17,8 +19,15 @@ export function outboxUpdate(
   return { set: { outboxAt: at }, push: { outbox: { $each: events } } };
 }
 
-/** The outbox's port over one collection, whose documents have string ids and the outbox fields. */
-export function createOutboxPort(db: Db, name: 'accounts' | 'sessions'): OutboxPort {
+/**
+ * The outbox's port over one collection, whose documents have string ids and the outbox fields. `keepDeletedMs`: documents with `deletedAt` go
+ * so long after the last of their events is out.
+ */
+export function createOutboxPort(
+  db: Db,
+  name: 'accounts' | 'sessions' | 'passwordResets',
+  { keepDeletedMs }: { keepDeletedMs?: number } = {},
+): OutboxPort {
   const collection = db.collection<OutboxDocument>(name);
   return {
     async clear(entries) {
@@ -31,6 +40,7 @@ export function createOutboxPort(db: Db, name: 'accounts' | 'sessions'): OutboxP
             update: { $unset: { outbox: '', outboxAt: '' } },
           },
         },
+        ...(keepDeletedMs === undefined ? [] : [purgeOf(documentId, keepDeletedMs)]),
       ]);
       await run(() => collection.bulkWrite(writes, { ordered: true }));
     },
@@ -43,6 +53,16 @@ export function createOutboxPort(db: Db, name: 'accounts' | 'sessions'): OutboxP
           .toArray(),
       );
       return found.map(({ _id, outbox }) => ({ documentId: _id, events: outbox ?? [] }));
+    },
+  };
+}
+
+/** Nothing is ever queued in a deleted document, so one without events stays so. */
+function purgeOf(documentId: string, keepDeletedMs: number): AnyBulkWriteOperation<OutboxDocument> {
+  return {
+    updateOne: {
+      filter: { _id: documentId, deletedAt: { $exists: true }, outboxAt: { $exists: false } },
+      update: { $set: { purgeAt: new Date(Date.now() + keepDeletedMs) } },
     },
   };
 }

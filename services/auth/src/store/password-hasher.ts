@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { hash, verify } from '@node-rs/argon2';
 import { createLane } from '../domain/lane.ts';
-import type { Passwords } from '../domain/model.ts';
 import { normalizePassword } from '../domain/passwords.ts';
+import type { Passwords } from '../domain/ports.ts';
 
 /** OWASP's Password Storage Cheat Sheet: argon2id with 19 MiB, two passes, one lane. 2 is the library's number for argon2id. */
 const parameters = { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
@@ -24,8 +24,11 @@ export function createPasswords(): Passwords & { waiting(): number } {
     waiting: lane.waiting,
     inTurn: lane.run,
 
-    async hash(password, signal) {
-      return await lane.run(() => hash(normalizePassword(password), parameters), signal);
+    async hash(password, signal, check) {
+      return await lane.run(async () => {
+        await check?.();
+        return await hash(normalizePassword(password), parameters);
+      }, signal);
     },
 
     async verify(stored, password) {

@@ -1,6 +1,6 @@
 import type { Logger } from '@coffer/service-kit';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT } from 'jose';
-import type { AccessTokens } from '../domain/model.ts';
+import type { AccessTokens } from '../domain/ports.ts';
 import type { SigningKeyDocument } from './documents.ts';
 import { duplicateField, type Mongo, run } from './mongo.ts';
 import type { Sealing } from './sealing.ts';
@@ -28,7 +28,7 @@ export interface SigningKeys extends AccessTokens {
 export function createSigningKeys(
   { signingKeys }: Mongo,
   sealing: Sealing,
-  o: { tokenLifeMs: number; logger: Pick<Logger, 'warn' | 'info'> },
+  o: { tokenLifeMs: number; longestLifeMs: number; logger: Pick<Logger, 'warn' | 'info'> },
 ): SigningKeys {
   let loaded: LoadedKey[] = [];
   let loadedAt = 0;
@@ -73,7 +73,7 @@ export function createSigningKeys(
     // A key of which every token has expired is of no use to anybody.
     const alive = documents.filter((_, index) => {
       const successor = documents[index + 1];
-      return !successor || successor.activeFrom.getTime() + 2 * o.tokenLifeMs > now.getTime();
+      return !successor || successor.activeFrom.getTime() + 2 * o.longestLifeMs > now.getTime();
     });
     loaded = await Promise.all(alive.map(open));
     loadedAt = Date.now();
@@ -99,12 +99,12 @@ export function createSigningKeys(
       return loaded.map(({ document: { publicKey, kid } }) => ({ ...publicKey, kid, alg: 'EdDSA', use: 'sig' }));
     },
 
-    async issue({ accountId, sessionId, role, issuedAt }) {
+    async issue({ accountId, sessionId, role, issuedAt, lifeSeconds = Math.floor(o.tokenLifeMs / 1000) }) {
       await refresh();
       const key = loaded.findLast(({ document }) => document.activeFrom <= issuedAt) ?? loaded[0];
       if (!key) throw new Error('There is no signing key');
       const issuedAtSeconds = Math.floor(issuedAt.getTime() / 1000);
-      const expiresAtSeconds = issuedAtSeconds + Math.floor(o.tokenLifeMs / 1000);
+      const expiresAtSeconds = issuedAtSeconds + lifeSeconds;
       const token = await new SignJWT({ sid: sessionId, role })
         .setProtectedHeader({ alg: 'EdDSA', kid: key.document.kid, typ: 'at+jwt' })
         .setIssuer('coffer')

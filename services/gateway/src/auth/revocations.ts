@@ -11,19 +11,20 @@ export interface Revocations {
   onAdd(listener: (item: Revocation) => void): void;
 }
 
-/** Far longer than any access token lives (minutes): a list that is forgotten too early would bring ended sessions back to life. */
-const KEEP_MS = 24 * 3600_000;
+/** Longer than any access token lives (24 h at most): a list that is forgotten too early would bring ended sessions back to life. */
+const KEEP_MS = 26 * 3600_000;
+const SWEEP_MS = 3600_000;
 
 export function createRevocations(now: () => number = Date.now): Revocations {
   const sessions = new Map<string, number>();
   const accounts = new Map<string, number>();
   const listeners: ((item: Revocation) => void)[] = [];
   let generation = 0;
-  let sweepAt = now() + KEEP_MS / 24;
+  let sweepAt = now() + SWEEP_MS;
 
   const sweep = (): void => {
     if (now() < sweepAt) return;
-    sweepAt = now() + KEEP_MS / 24;
+    sweepAt = now() + SWEEP_MS;
     for (const map of [sessions, accounts]) for (const [id, atMs] of map) if (atMs < now() - KEEP_MS) map.delete(id);
   };
 

@@ -5,14 +5,19 @@ const UNTOLD = new Set(['application/octet-stream', 'application/x-www-form-urle
 /** RFC 9110, 8.3.1: type/subtype, then parameters. */
 const MEDIA_TYPE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+)((?:\s*;[\x20-\x7e]*)?)$/;
 
-/** The type that a sender states, or undefined where it states none to rely on; null where what it states is no media type. */
-export function statedType(header: string | undefined): string | undefined | null {
+/** A media type, normalised but for its parameters; null for what is none, undefined for nothing. */
+export function mediaType(header: string | undefined): string | undefined | null {
   if (header === undefined || header.trim() === '') return undefined;
   if (header.length > 255) return null;
   const match = MEDIA_TYPE.exec(header.trim());
-  if (match === null) return null;
-  const essence = (match[1] ?? '').toLowerCase();
-  return UNTOLD.has(essence) ? undefined : `${essence}${match[2] ?? ''}`;
+  return match === null ? null : `${(match[1] ?? '').toLowerCase()}${match[2] ?? ''}`;
+}
+
+/** The type that a sender states, or undefined where it states none to rely on; null where what it states is no media type. */
+export function statedType(header: string | undefined): string | undefined | null {
+  const type = mediaType(header);
+  if (type === undefined || type === null) return type;
+  return UNTOLD.has(/^[^;\s]*/.exec(type)?.[0] ?? '') ? undefined : type;
 }
 
 const INLINE =

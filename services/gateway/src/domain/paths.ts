@@ -32,9 +32,32 @@ export function parsePath(raw: string): FilePath {
 
 /** One percent-encoded name. */
 export function decodeName(segment: string): string {
-  const name = isPlain(segment) ? segment : decodeBytes(segment);
+  const name = decodeText(segment);
   checkName(name);
   return name;
+}
+
+/** Percent-encoded UTF-8, once decoded. Throws `bad_request` for what is not. */
+export function decodeText(text: string): string {
+  return isPlain(text) ? text : decodeBytes(text);
+}
+
+const OWN_REFUSALS = /^\/(?:api|data|users)\//;
+
+/**
+ * A request target as the router is to see it. It refuses what it cannot decode before any route is asked, in no dialect's shape: below their
+ * prefixes such a target goes on with its percent signs escaped, to a route that judges the original.
+ */
+export function routableTarget(target: string): string {
+  if (!target.includes('%') || !OWN_REFUSALS.test(target)) return target;
+  const question = target.indexOf('?');
+  const path = question === -1 ? target : target.slice(0, question);
+  try {
+    decodeURIComponent(path);
+    return target;
+  } catch {
+    return path.replaceAll('%', '%25') + target.slice(path.length);
+  }
 }
 
 function isPlain(segment: string): boolean {

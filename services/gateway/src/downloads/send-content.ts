@@ -94,6 +94,16 @@ async function openSlices(
   return body;
 }
 
+/** All bytes of a file; the first of them are there when this answers. Throws `blob_missing`. */
+export async function openContent(
+  gateway: Gateway,
+  request: FastifyRequest,
+  { chunks, sizeBytes }: Content,
+): Promise<AsyncIterable<Uint8Array>> {
+  const body = await openSlices(gateway, request, slicesOf(chunks, { start: 0, end: sizeBytes }), sizeBytes);
+  return body instanceof Readable ? body : Readable.from([body]);
+}
+
 async function* concatenated(
   gateway: Gateway,
   request: FastifyRequest,

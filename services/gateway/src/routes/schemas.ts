@@ -17,6 +17,12 @@ export const NoQuery = Strict({});
 /** For requests that need no body: none, or an empty object. */
 export const NoBody = Type.Union([Strict({}), Type.Null()]);
 
+export const GeneralAccess = Type.Unsafe<'restricted' | 'viewer' | 'editor'>({
+  type: 'string',
+  enum: ['restricted', 'viewer', 'editor'],
+  description: 'What anyone with an account may do here who has the id, and with everything below it',
+});
+
 export const Node = Type.Object(
   {
     id: Id,
@@ -36,7 +42,7 @@ export const Node = Type.Object(
     modifiedAt: Time,
     trashedAt: NullableString(),
     role: OneOf('owner', 'editor', 'viewer'),
-    generalAccess: OneOf('restricted', 'viewer', 'editor'),
+    generalAccess: GeneralAccess,
     properties: Strings,
   },
   { title: 'Node' },
@@ -64,7 +70,7 @@ export const VersionPage = page(Version, 'VersionPage');
 const accountFields = {
   id: Id,
   username: Type.String(),
-  email: Type.String(),
+  email: NullableString('Null where none was asked for when the account was made'),
   role: OneOf('user', 'operator'),
   createdAt: Time,
 };
@@ -121,6 +127,9 @@ const keyFields = {
   access: OneOf('full', 'read-only'),
   createdAt: Time,
   expiresAt: NullableString(),
+  door: Type.Optional(
+    Type.String({ description: 'The older API through which it was brought in; absent for keys made here' }),
+  ),
 };
 export const KeyPage = page(Type.Object(keyFields, { title: 'Key' }), 'KeyPage');
 export const NewKey = Type.Object(

@@ -1,3 +1,4 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from '../gateway.ts';
 
 const WELCOME = { name: 'Coffer', docs: '/docs', openapi: '/v1/openapi.json' };
@@ -8,11 +9,17 @@ const PAGE = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Coffer
 export function welcomeRoute(app: App): void {
   app.get('/', { config: { op: 'welcome' }, schema: { hide: true } }, async (request, reply) => {
     reply.header('vary', 'accept');
-    if (!(request.headers.accept ?? '').includes('text/html')) return WELCOME;
-    return reply
-      .type('text/html; charset=utf-8')
-      .header('content-security-policy', "default-src 'none'")
-      .header('x-content-type-options', 'nosniff')
-      .send(PAGE);
+    return wantsPage(request) ? sendWelcomePage(reply) : WELCOME;
   });
+}
+
+/** Whether it is a browser that asks. */
+export const wantsPage = ({ headers }: FastifyRequest): boolean => (headers.accept ?? '').includes('text/html');
+
+export function sendWelcomePage(reply: FastifyReply): FastifyReply {
+  return reply
+    .type('text/html; charset=utf-8')
+    .header('content-security-policy', "default-src 'none'")
+    .header('x-content-type-options', 'nosniff')
+    .send(PAGE);
 }

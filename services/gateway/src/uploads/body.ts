@@ -85,13 +85,20 @@ export class UploadBody extends Readable {
 
 /**
  * All of a small body in one buffer. Throws `client_closed` when the client goes away first, and when it takes longer than `periodMs`.
- * Node itself holds the body to the announced length.
+ * Node itself holds the body to the announced length. What has more than `maxBytes` is refused with `too_large`.
  */
-export function collectBody(raw: IncomingMessage, periodMs: number): Promise<Buffer> {
+export function collectBody(
+  raw: IncomingMessage,
+  periodMs: number,
+  maxBytes: number = Number.POSITIVE_INFINITY,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
+    let sizeBytes = 0;
     const onData = (chunk: Buffer): void => {
-      chunks.push(chunk);
+      sizeBytes += chunk.length;
+      if (sizeBytes > maxBytes) fail(appError('too_large'));
+      else chunks.push(chunk);
     };
     const done = (): void => {
       clearTimeout(timer);

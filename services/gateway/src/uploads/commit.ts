@@ -14,6 +14,16 @@ export interface UploadGoal {
   readonly conditions?: WriteConditions | undefined;
 }
 
+/** What a new file gets besides its bytes. */
+interface NewFacts {
+  readonly properties?: Record<string, string> | undefined;
+  readonly idempotency?: Idempotency | undefined;
+  /** Unique in the service. */
+  readonly identifier?: string | undefined;
+  /** Shown among what everyone may see. */
+  readonly publish?: boolean | undefined;
+}
+
 /** Bytes that are durable in the blob store, not pointed to yet. */
 export interface StoredBytes {
   readonly sha256: string;
@@ -25,7 +35,7 @@ export interface StoredBytes {
 export async function commit(
   gateway: Gateway,
   request: FastifyRequest,
-  goal: UploadGoal & { properties?: Record<string, string> | undefined; idempotency?: Idempotency | undefined },
+  goal: UploadGoal & NewFacts,
   { sha256, sizeBytes, mime }: StoredBytes,
 ): Promise<{ node: NodeRecord; created: boolean }> {
   const preconditions = preconditionsOf(goal.conditions);
@@ -43,6 +53,8 @@ export async function commit(
         },
         ...(preconditions && { preconditions }),
         ...(goal.properties && { properties: goal.properties }),
+        ...(goal.identifier !== undefined && { identifier: goal.identifier }),
+        ...(goal.publish !== undefined && { publish: goal.publish }),
         ...(goal.idempotency && { idempotency: goal.idempotency }),
       },
       call,

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { appError } from '@coffer/service-kit';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -9,7 +9,7 @@ declare module 'fastify' {
   }
 }
 
-const awaiting = new WeakSet<IncomingMessage>();
+const awaiting = new WeakMap<IncomingMessage, ServerResponse>();
 const unknown = new WeakSet<IncomingMessage>();
 
 /**
@@ -17,18 +17,20 @@ const unknown = new WeakSet<IncomingMessage>();
  * told to send only when its request has passed all that can be judged without the body.
  */
 export function handleExpectations(app: FastifyInstance): void {
-  const pass = (marks: WeakSet<IncomingMessage>) => (request: IncomingMessage, response: ServerResponse) => {
-    marks.add(request);
+  app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    awaiting.set(request, response);
     app.server.emit('request', request, response);
-  };
-  app.server.on('checkContinue', pass(awaiting));
-  app.server.on('checkExpectation', pass(unknown));
+  });
+  app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    unknown.add(request);
+    app.server.emit('request', request, response);
+  });
   app.addHook('onRequest', (request, _reply, done) => {
     if (request.headers.expect !== undefined && unknown.has(request.raw)) done(appError('expectation_failed'));
     else done();
   });
-  app.addHook('preParsing', (request, reply, payload, done) => {
-    if (request.headers.expect !== undefined && !request.is404 && !continuesLater(request)) letContinue(request, reply);
+  app.addHook('preParsing', (request, _reply, payload, done) => {
+    if (request.headers.expect !== undefined && !request.is404 && !continuesLater(request)) letContinue(request);
     done(null, payload);
   });
 }
@@ -40,8 +42,10 @@ export function continuesLater({ routeOptions, headers }: FastifyRequest): boole
 }
 
 /** Tells a client that waits for it to send the body; without effect for all others. */
-export function letContinue(request: FastifyRequest, reply: FastifyReply): void {
-  if (awaiting.delete(request.raw)) reply.raw.writeContinue();
+export function letContinue({ raw }: FastifyRequest): void {
+  const response = awaiting.get(raw);
+  awaiting.delete(raw);
+  response?.writeContinue();
 }
 
 export const isAwaitingContinue = (request: FastifyRequest): boolean => awaiting.has(request.raw);

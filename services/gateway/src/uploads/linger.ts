@@ -3,6 +3,13 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isAwaitingContinue } from './expect.ts';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Its refusals may have any status, so that an answer before the end of the body is taken for one. */
+    refusesWith200?: true;
+  }
+}
+
 const LINGER_MS = 2_000;
 const LINGER_BYTES = 1024 * 1024;
 
@@ -56,10 +63,11 @@ class LingeringAnswer extends Readable {
   }
 }
 
-/** For every route of `app`: answers below 400 and requests that are read whole pass untouched. */
+/** For every route of `app`: answers that refuse nothing and requests that are read whole pass untouched. */
 export function lingerOnRefusal(app: FastifyInstance): void {
   app.addHook('onSend', (request, reply, payload, done) => {
-    if (reply.statusCode < 400 || request.raw.complete || !stillSends(request)) {
+    const isRefusal = reply.statusCode >= 400 || request.routeOptions.config.refusesWith200 === true;
+    if (!isRefusal || request.raw.complete || !stillSends(request)) {
       done(null, payload);
       return;
     }

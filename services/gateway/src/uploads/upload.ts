@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { NodeRecord, StoredBlob } from '@coffer/contracts';
 import { appError, isAppError } from '@coffer/service-kit';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { type ExpectedDigests, expectedDigests } from '../domain/digests.ts';
 import { statedType } from '../domain/media.ts';
 import type { Gateway } from '../gateway.ts';
@@ -22,14 +22,13 @@ const SMALL_BYTES = 64 * 1024;
 export async function uploadBody(
   gateway: Gateway,
   request: FastifyRequest,
-  reply: FastifyReply,
   goal: UploadGoal,
 ): Promise<{ node: NodeRecord; created: boolean }> {
   const stated = statedTypeOf(request);
   const announcedBytes = announcedLength(request);
   const digests = expectedDigests(request.headers);
   const maxBytes = await askLeave(gateway, request, goal, announcedBytes);
-  letContinue(request, reply);
+  letContinue(request);
   const bytes = await takeBody(gateway, request, { announcedBytes, maxBytes, digests });
   const mime = stated ?? (await sniffType(bytes.head, bytes.sizeBytes <= bytes.head.length, goal.name));
   // The last moment to call it off; after this the client may go, and what it asked for is done.
@@ -51,7 +50,7 @@ function statedTypeOf(request: FastifyRequest): string | undefined {
 }
 
 /** Undefined for a chunked body. HTTP has a request with neither length nor coding mean an empty body. */
-function announcedLength({ headers }: FastifyRequest): number | undefined {
+export function announcedLength({ headers }: FastifyRequest): number | undefined {
   if (headers['transfer-encoding'] !== undefined) return undefined;
   return Number(headers['content-length'] ?? 0);
 }
@@ -90,13 +89,16 @@ export async function askLeave(
 interface Expected {
   readonly announcedBytes: number | undefined;
   readonly maxBytes: number | undefined;
-  readonly digests: ExpectedDigests | undefined;
+  readonly digests?: ExpectedDigests | undefined;
+  /** Whether `maxBytes` is what the account's quota leaves (the default): what is too large is so for this account only. */
+  readonly isQuota?: boolean | undefined;
 }
 
-async function takeBody(
+/** A request's body, whole, into the blob store. */
+export async function takeBody(
   gateway: Gateway,
   request: FastifyRequest,
-  { announcedBytes, maxBytes, digests }: Expected,
+  { announcedBytes, maxBytes, digests, isQuota }: Expected,
 ): Promise<{ sha256: string; sizeBytes: number; head: Buffer }> {
   if (announcedBytes !== undefined && announcedBytes <= SMALL_BYTES) {
     const body =
@@ -105,7 +107,7 @@ async function takeBody(
     return { sha256, sizeBytes: body.length, head: body.subarray(0, HEAD_BYTES) };
   }
   const body = new UploadBody(request.raw, gateway.config.BODY_IDLE_SECONDS * 1000);
-  const stored = await storeStream(gateway, request, body, { announcedBytes, maxBytes, digests });
+  const stored = await storeStream(gateway, request, body, { announcedBytes, maxBytes, digests, isQuota });
   return { sha256: stored.digest, sizeBytes: stored.sizeBytes, head: body.head() };
 }
 
@@ -136,7 +138,7 @@ export async function storeStream(
   gateway: Gateway,
   request: FastifyRequest,
   source: UploadBody,
-  { announcedBytes, maxBytes, digests }: Expected,
+  { announcedBytes, maxBytes, digests, isQuota = true }: Expected,
 ): Promise<StoredBlob> {
   watchMemory(source);
   try {
@@ -156,8 +158,7 @@ export async function storeStream(
   } catch (error) {
     // What the body itself ended with says more than that its end broke the call.
     if (source.errored instanceof Error && isAppError(source.errored)) throw source.errored;
-    // More bytes than the quota leaves: what is too large is so for this account only.
-    if (isAppError(error, 'too_large')) throw appError('quota_exceeded');
+    if (isQuota && isAppError(error, 'too_large')) throw appError('quota_exceeded');
     throw error;
   } finally {
     source.destroy();

@@ -1,7 +1,7 @@
 import { appError } from '@coffer/service-kit';
 
 /** Which list a cursor belongs to; one of another list is refused. */
-export type ListName = 'children' | 'trash' | 'search';
+export type ListName = 'children' | 'trash' | 'search' | 'files' | 'published' | 'shared';
 
 /**
  * An opaque cursor: the list, what it is a list of (a folder, a query), and the key of the last item. It needs no
@@ -21,6 +21,24 @@ export function readCursor(cursor: string | undefined, list: ListName, scope: st
   throw appError('invalid_cursor', 'This cursor belongs to another list', {
     errors: [{ path: '/cursor', message: 'not a cursor of this list' }],
   });
+}
+
+/** A place in a list that is ordered by something and, among equals, by id. */
+export interface Place<K> {
+  key: K;
+  id: string;
+}
+
+/** The key of an item in a list that is ordered by a time. */
+export const timeKey = (at: Date | undefined, id: string): string => `${at?.getTime()}.${id}`;
+
+/** The place that `timeKey` names. Throws 400 `invalid_cursor`. */
+export function timePlaceOf(key: string | null): Place<Date> | null {
+  if (key === null) return null;
+  const [ms = '', id = ''] = key.split('.');
+  const at = new Date(Number(ms));
+  if (ms === '' || id === '' || Number.isNaN(at.getTime())) throw appError('invalid_cursor');
+  return { key: at, id };
 }
 
 export interface Page<T> {

@@ -1,4 +1,4 @@
-import type { Chunk, Content, EventEnvelope, NewContent, NodeRecord, Version } from '@coffer/contracts';
+import type { Chunk, Content, EventEnvelope, GrantRole, NewContent, NodeRecord, Version } from '@coffer/contracts';
 import { foldName, sortKey } from './names.ts';
 
 export type NodeKind = 'file' | 'folder';
@@ -34,6 +34,8 @@ export interface Fill {
   from: string;
   after: string;
   by: string;
+  /** Whose tree the source is in, where it is another than the copy's. */
+  owner?: string;
   /** When the copy began: younger nodes are not copied, or a copy moved below its source would never end. */
   at: Date;
 }
@@ -41,6 +43,13 @@ export interface Fill {
 export interface Idem {
   key: string;
   fingerprint: string;
+  at: Date;
+}
+
+/** What an account was granted here by name, and since when it has this role. */
+export interface Grant {
+  accountId: string;
+  role: GrantRole;
   at: Date;
 }
 
@@ -60,9 +69,14 @@ export interface NodeDoc {
   createdAt: Date;
   modifiedAt: Date;
   rev: number;
-  grants: [];
-  generalAccess: 'restricted';
+  grants: Grant[];
+  generalAccess: NodeRecord['generalAccess'];
   properties: Pair[];
+  /** Unique in the service, from a counter: what was given once is not given again. */
+  number?: number;
+  /** Unique in the service, chosen by whoever made the file. */
+  identifier?: string;
+  publishedAt?: Date;
   trashedAt?: Date;
   /** Deleted for good: not there for anyone; the purge removes what is below and then the document. */
   doomedAt?: Date;
@@ -140,6 +154,12 @@ export function toRecord(node: NodeDoc, role: NodeRecord['role']): NodeRecord {
     generalAccess: node.generalAccess,
     properties: fromPairs(node.properties),
     ...(node.content === undefined ? {} : { content: toContent(node.content) }),
+    ...(node.number === undefined ? {} : { number: node.number }),
+    ...(node.identifier === undefined ? {} : { identifier: node.identifier }),
+    ...(node.publishedAt === undefined ? {} : { publishedAt: node.publishedAt.toISOString() }),
+    ...(role === 'viewer' || node.grants.length === 0
+      ? {}
+      : { grants: node.grants.map(({ accountId, role: granted }) => ({ accountId, role: granted })) }),
   };
 }
 
@@ -153,8 +173,11 @@ export interface NewNode {
   properties?: Readonly<Record<string, string>> | undefined;
   content?: ContentDoc | undefined;
   idem?: Idem | undefined;
+  identifier?: string | undefined;
+  /** Open to everyone and shown among what is, from the first moment. */
+  publish?: boolean | undefined;
   /** The folder that this one is to become a copy of; background work takes it up after a while. */
-  fillFrom?: string | undefined;
+  fillFrom?: NodeDoc | undefined;
 }
 
 /** How long the request that begins a copy has it for itself. */
@@ -177,13 +200,22 @@ export function newNode(o: NewNode): NodeDoc {
     modifiedAt: o.at,
     rev: 1,
     grants: [],
-    generalAccess: 'restricted',
+    generalAccess: o.publish === true ? 'viewer' : 'restricted',
     properties: toPairs(o.properties ?? {}),
+    ...(o.publish === true ? { publishedAt: o.at } : {}),
+    ...(o.identifier === undefined ? {} : { identifier: o.identifier }),
     ...(o.idem === undefined ? {} : { idem: o.idem }),
     ...(o.fillFrom === undefined
       ? {}
       : {
-          fill: { root: o.id, from: o.fillFrom, after: '', by: o.by, at: o.at },
+          fill: {
+            root: o.id,
+            from: o.fillFrom._id,
+            after: '',
+            by: o.by,
+            at: o.at,
+            ...(o.fillFrom.ownerId === o.parent.ownerId ? {} : { owner: o.fillFrom.ownerId }),
+          },
           workAt: new Date(o.at.getTime() + FIRST_FILL_MS),
         }),
   };

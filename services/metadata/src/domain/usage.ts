@@ -37,6 +37,10 @@ export interface UsageDoc {
   /** Everything trashed until then is gone; the doom of each is under way. */
   emptyBefore?: Date;
   move?: MoveLease;
+  /** The account is gone for good: nothing is taken here any more, and this document stays to say so. */
+  deletedAt?: Date;
+  /** Its tree is being removed. */
+  removing?: true;
 }
 
 export const noFigures: Figures = { bytes: 0, versionBytes: 0, files: 0, folders: 0 };

@@ -1,8 +1,8 @@
-import type { EventData, EventEnvelope } from '@coffer/contracts';
+import type { EventData, EventEnvelope, GrantRole } from '@coffer/contracts';
 import type { Outbox } from '@coffer/service-kit';
 import type { NodeDoc } from '../domain/node.ts';
 
-/** What this service publishes: facts about one node each, without names. It consumes nothing. */
+/** What this service publishes: facts about one node each, without names. */
 export type NodeEventName = 'nodeCreated' | 'nodeTrashed' | 'nodeDeleted';
 export type Change = EventData<'nodeChanged'>['change'];
 
@@ -34,6 +34,17 @@ export function changeEvents(
   return changes.map((change) =>
     outbox.makeEvent('nodeChanged', { ...facts(node, rev, cause.by), change }, cause.traceparent),
   );
+}
+
+/** Tells of rights that accounts did not have before, one event per role. */
+export function sharedEvent(
+  outbox: Outbox,
+  node: NodeDoc,
+  rev: number,
+  o: { accountIds: string[]; role: GrantRole; notify: boolean },
+  cause: Cause,
+): EventEnvelope {
+  return outbox.makeEvent('nodeShared', { ...facts(node, rev, cause.by), ...o }, cause.traceparent);
 }
 
 function facts(node: NodeDoc, rev: number, by: string): EventData<'nodeCreated'> {

@@ -1,4 +1,5 @@
 import { createOutbox, type ServiceContext } from '@coffer/service-kit';
+import { Claims } from '../domain/claims.ts';
 import { Hints } from '../domain/hints.ts';
 import { Recent } from '../domain/recent.ts';
 import { Turns } from '../domain/turns.ts';
@@ -9,6 +10,7 @@ import { Lists } from '../store/lists.ts';
 import type { Database } from '../store/mongo.ts';
 import { MoveLocks } from '../store/moves.ts';
 import { NodeStore } from '../store/nodes.ts';
+import { NumberStore } from '../store/numbers.ts';
 import { nodeOutbox } from '../store/outbox.ts';
 import { Sweeper } from '../store/sweeper.ts';
 import { UsageStore } from '../store/usage.ts';
@@ -56,12 +58,14 @@ export function assembleTree(
     hints,
     logger,
     lists: new Lists(database),
+    numbers: new NumberStore(database),
     ledger: new Ledger(usage, logger, { ...given({ idleMs }), sawFree: (id, bytes) => recentSpace.saw(id, bytes) }),
     sweeper: new Sweeper(database, usage, graveyard, logger, given({ afterMs })),
     figures: new FigureCounter(database),
     locks: new MoveLocks(database, usage, given({ leaseMs })),
     finder: new Finder(nodes, usage, hints),
     turns: new Turns(),
+    claims: new Claims(),
     recentSpace,
     recentFolders: new Recent(RECENT_MS),
     outbox: createOutbox(ctx, nodeOutbox(database)),

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { NodeDoc } from '../domain/node.ts';
+import { isRoot, type NodeDoc } from '../domain/node.ts';
 import type { UsageDoc } from '../domain/usage.ts';
-import { nodeEvent } from '../events/node-events.ts';
-import { doomUpdate } from '../store/graveyard.ts';
 import { fillFolder } from './copy.ts';
+import { doom } from './doom.ts';
+import { removeSome } from './removal.ts';
 import type { Tree } from './tree.ts';
 
 const PAGE = 500;
@@ -71,6 +71,10 @@ export async function backgroundPass(tree: Tree, signal?: AbortSignal): Promise<
     if (signal?.aborted) return;
     await emptySome(tree, usage, 20);
   }
+  for (const { _id } of await tree.usage.removing(50)) {
+    if (signal?.aborted) return;
+    await removeSome(tree, _id, 20);
+  }
   while (!signal?.aborted) {
     const due = await tree.graveyard.due(PAGE);
     if (due.length === 0) return;
@@ -101,28 +105,12 @@ export async function emptySome(tree: Tree, usage: UsageDoc, pages: number): Pro
   }
 }
 
-async function doom(tree: Tree, nodes: readonly NodeDoc[]): Promise<void> {
-  const at = new Date();
-  const work = nodes.map((node) => {
-    const event = nodeEvent(tree.outbox, 'nodeDeleted', node, node.rev + 1, { by: node.ownerId });
-    // Only where it still stands: what was moved away meanwhile is not deleted with the folder that it was in.
-    const also = { parentId: node.parentId };
-    return { id: node._id, rev: node.rev, update: doomUpdate(node, [event], at), also, event };
-  });
-  await tree.nodes.updateMany(work);
-  // An event of an update that did not happen has nobody who waits for it: it is in no document, so it is not sent.
-  const doomed = await tree.nodes.load(work.map(({ id }) => id));
-  for (const { id, rev, event } of work) {
-    const node = doomed.get(id);
-    if (node?.doomedAt !== undefined && node.rev === rev + 1) tree.outbox.announce(id, [event]);
-  }
-}
-
 /**
  * Removes doomed files at once. Doomed folders first pass their doom on to their children, and stay for as long as a
  * write that saw them alive might still put a child into them. Until then their children are looked for again and again,
  * at twice the age each time: most late children come within moments, and the space they take is given back as soon.
- * (After that it needs no tombstone: a chain that ends in nothing is as little there as one that ends in a doomed folder.)
+ * (After that it needs no tombstone: a chain that ends in nothing is as little there as one that ends in a doomed folder.
+ * But a deleted account's root stays: where there is none, one would be made.)
  */
 async function purge(tree: Tree, doomed: readonly NodeDoc[]): Promise<void> {
   const removable: NodeDoc[] = [];
@@ -133,8 +121,10 @@ async function purge(tree: Tree, doomed: readonly NodeDoc[]): Promise<void> {
     }
     const ageMs = Date.now() - (node.doomedAt?.getTime() ?? 0);
     if (!(await doomChildren(tree, node))) continue;
-    if (ageMs >= tree.lateChildMs) removable.push(node);
-    else {
+    if (ageMs >= tree.lateChildMs) {
+      if (isRoot(node)) await tree.graveyard.rest(node._id);
+      else removable.push(node);
+    } else {
       const waitMs = Math.min(Math.max(ageMs, FIRST_LOOK_AGAIN_MS), tree.lateChildMs - ageMs);
       await tree.graveyard.lookAgain([node._id], new Date(Date.now() + waitMs));
     }

@@ -1,14 +1,15 @@
-import type { Idempotency } from '@coffer/contracts';
+import type { Idempotency, Principal } from '@coffer/contracts';
 import { appError, type CallOptions, isAppError, newId } from '@coffer/service-kit';
 import type { Static } from 'typebox';
+import { type Action, can } from '../domain/access.ts';
 import { derivedId } from '../domain/derived-id.ts';
 import { checkName } from '../domain/names.ts';
 import { type Chain, type ContentDoc, type Fill, fromPairs, type NodeDoc, newNode } from '../domain/node.ts';
 import { type Outcome, weightOf } from '../domain/quota.ts';
 import { nodeEvent } from '../events/node-events.ts';
 import { untilDone } from './attempts.ts';
-import { idemOf, insertNode, nameTaken, replayOf } from './create.ts';
-import { firstFree } from './trash.ts';
+import { idemOf, insertNode, nameTaken, replayOf, withFreeName } from './create.ts';
+import { isThere } from './finder.ts';
 import { type Caller, find, folderOnly, type Tree } from './tree.ts';
 
 const PAGE = 200;
@@ -53,23 +54,28 @@ export async function copyNode(
   const content = source.node.content;
   if (content !== undefined) await renew(tree, caller.call, [content]);
   const large = source.node.kind === 'folder' && !(await fits(tree, source.node, to.node.ownerId));
-  const top = await untilDone(async () => {
-    const name =
-      o.name ?? (await firstFree(tree, to.node, { kind: source.node.kind, name: source.node.name || 'Copy' }));
-    const by = caller.principal.accountId;
+  const { kind } = source.node;
+  const by = caller.principal.accountId;
+  const insert = (name: string): ReturnType<typeof insertNode> => {
     const at = new Date();
-    const made = await insertNode(tree, caller, {
+    return insertNode(tree, caller, {
       id: newId(),
       parent: to.node,
       name,
-      kind: source.node.kind,
+      kind,
       by,
       at,
       idem,
       properties: fromPairs(source.node.properties),
       ...(content === undefined ? {} : { content: { ...content, vid: newId(), at, by } }),
-      ...(source.node.kind === 'folder' ? { fillFrom: source.node._id } : {}),
+      ...(kind === 'folder' ? { fillFrom: source.node } : {}),
     });
+  };
+  const top = await untilDone(async () => {
+    const made =
+      o.name === undefined
+        ? await withFreeName(tree, to.node, { kind, name: source.node.name || 'Copy' }, insert)
+        : await insert(o.name);
     if (typeof made !== 'string') return { node: made, ancestors: [to.node, ...to.ancestors] };
     const again = await replayOf(tree, caller, idem);
     if (again !== null) return again;
@@ -120,7 +126,8 @@ export async function fillFolder(tree: Tree, folder: NodeDoc): Promise<void> {
     const due = [...folders, ...(rest === null ? [] : [rest])].map(({ _id }) => _id);
     await tree.graveyard.lookAgain(due, new Date());
   } catch (error) {
-    if (!isAppError(error, 'quota_exceeded')) throw error;
+    // Also where the payer's account is gone: the copy will be, in a moment.
+    if (!isAppError(error, 'quota_exceeded') && !isAppError(error, 'not_found')) throw error;
     await tree.graveyard.lookAgain([folder._id], new Date(Date.now() + NO_SPACE_RETRY_MS));
   }
 }
@@ -133,7 +140,16 @@ async function fillPage(
 ): Promise<{ folders: NodeDoc[]; rest: NodeDoc | null }> {
   const { fill } = folder;
   if (fill === undefined) return { folders: [], rest: null };
-  const sources = await tree.lists.children(folder.ownerId, fill.from, fill.after === '' ? null : fill.after, PAGE);
+  if (!(await mayStillFill(tree, folder, fill))) {
+    await tree.graveyard.filled(folder._id, fill.after, null);
+    return { folders: [], rest: null };
+  }
+  const sources = await tree.lists.children(
+    fill.owner ?? folder.ownerId,
+    fill.from,
+    fill.after === '' ? null : fill.after,
+    PAGE,
+  );
   const wanted = await readable(
     tree,
     sources.filter(({ createdAt }) => createdAt <= fill.at),
@@ -149,6 +165,21 @@ async function fillPage(
   await tree.graveyard.filled(folder._id, fill.after, more ? after : null);
   const folders = copies.filter((copy) => copy.fill !== undefined);
   return { folders, rest: more ? { ...folder, fill: { ...fill, after } } : null };
+}
+
+/**
+ * Between the trees of several, each page asks again: a right that was taken away copies nothing more. In the copier's
+ * own tree there is nothing that could be.
+ */
+async function mayStillFill(tree: Tree, folder: NodeDoc, fill: Fill): Promise<boolean> {
+  if (folder.ownerId === fill.by && fill.owner === undefined) return true;
+  const principal: Principal = { accountId: fill.by, role: 'user', readOnly: false };
+  const chains = await tree.finder.byIds([folder._id, fill.from]);
+  const may = (id: string, action: Action): boolean => {
+    const chain = chains.get(id);
+    return chain !== undefined && isThere(chain) && can(principal, action, chain.node, chain.ancestors) === 'yes';
+  };
+  return may(folder._id, 'change') && may(fill.from, 'read');
 }
 
 function copyOf(source: NodeDoc, folder: NodeDoc, fill: Fill): NodeDoc {

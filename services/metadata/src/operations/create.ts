@@ -1,8 +1,8 @@
 import type { Idempotency, NodeRef } from '@coffer/contracts';
 import { appError, newId } from '@coffer/service-kit';
 import type { Static } from 'typebox';
-import { demand } from '../domain/access.ts';
-import { checkName, checkPath, sortKey } from '../domain/names.ts';
+import { demand, demandAccount } from '../domain/access.ts';
+import { checkName, checkPath, freeName, sortKey } from '../domain/names.ts';
 import { type Chain, type Idem, type NewNode, type NodeDoc, newNode } from '../domain/node.ts';
 import { weightOf } from '../domain/quota.ts';
 import { nodeEvent } from '../events/node-events.ts';
@@ -45,6 +45,7 @@ export async function insertNode(
 /** The folder that is meant, open to changes by the caller. With `makeFolders`, missing folders of a path are made. */
 export async function parentFor(tree: Tree, caller: Caller, ref: NodeRef, makeFolders: boolean): Promise<Chain> {
   if ('id' in ref) return checkDepth(folderOnly(await find(tree, caller, ref, 'change')));
+  demandAccount(caller.principal.accountId);
   checkPath(ref.path, '/parent/path');
   const { chain, missing } = await tree.finder.byPath(caller.principal.accountId, ref.path, 'folder');
   if (!isThere(chain)) throw appError('not_found', 'There is no such folder');
@@ -98,6 +99,8 @@ export interface NewFolder {
   makeFolders: boolean;
   /** Answer the folder that is there instead of 409. */
   existing: boolean;
+  /** Take the next free name like it instead of 409. */
+  rename: boolean;
   idempotency?: Static<typeof Idempotency> | undefined;
 }
 
@@ -112,23 +115,58 @@ export async function createFolder(
   if (replay !== null) return { chain: replay, created: true };
   const parent = await parentFor(tree, caller, o.parent, o.makeFolders);
   if (o.existing && idem === undefined) return await ensureFolder(tree, caller, parent, o.name, o.properties);
-  return await untilDone(async () => {
+  return await untilDone(async (n) => {
     const by = caller.principal.accountId;
-    const folder = { id: newId(), parent: parent.node, name: o.name, kind: 'folder', by, at: new Date() } as const;
-    const made = await insertNode(tree, caller, { ...folder, properties: o.properties, idem });
+    const insert = (name: string) => {
+      const folder = { id: newId(), parent: parent.node, name, kind: 'folder', by, at: new Date() } as const;
+      return insertNode(tree, caller, { ...folder, properties: o.properties, idem });
+    };
+    const made =
+      o.rename && n > 0
+        ? await withFreeName(tree, parent.node, { name: o.name, kind: 'folder' }, insert)
+        : await insert(o.name);
     if (typeof made !== 'string') {
       return { chain: { node: made, ancestors: [parent.node, ...parent.ancestors] }, created: true };
     }
     // The replay of a request has the name against it as well as the key: the key says whose name it is.
     const again = await replayOf(tree, caller, idem);
     if (again !== null) return { chain: again, created: true };
-    if (made !== 'name') return undefined;
+    if (made !== 'name' || (o.rename && !o.existing)) return undefined;
     if (!o.existing) throw nameTaken();
     const there = await tree.finder.child(parent.node, sortKey(o.name, 'folder'));
     return there === null
       ? undefined
       : { chain: { node: there, ancestors: [parent.node, ...parent.ancestors] }, created: false };
   });
+}
+
+const NAMES_AT_ONCE = 20;
+
+/**
+ * Runs `use` with the first of the names like the node's that is free in the folder at this moment. Those who ask at once
+ * get different names, so that they need not go one by one; where another instance was faster, ask again.
+ */
+export async function withFreeName<T>(
+  tree: Tree,
+  parent: NodeDoc,
+  node: Pick<NodeDoc, 'name' | 'kind'>,
+  use: (name: string) => Promise<T>,
+): Promise<T> {
+  const keyOf = (name: string): string => `${parent._id}/${sortKey(name, node.kind)}`;
+  // Twice as many each time, so that the thousandth of a name does not cost fifty looks.
+  for (let first = 0, count = NAMES_AT_ONCE; ; first += count, count *= 2) {
+    const names = Array.from({ length: count }, (_, i) => freeName(node.name, node.kind, first + i));
+    const sorts = names.map((name) => sortKey(name, node.kind));
+    const taken = new Set((await tree.nodes.lookup(parent.ownerId, parent._id, sorts)).map(({ sort }) => sort));
+    const free = names.filter((name) => !taken.has(sortKey(name, node.kind)));
+    const key = tree.claims.take(free.map(keyOf));
+    if (key === undefined) continue;
+    try {
+      return await use(free.find((name) => keyOf(name) === key) ?? node.name);
+    } finally {
+      tree.claims.release(key);
+    }
+  }
 }
 
 export const nameTaken = () => appError('name_taken', 'There is something of this name already');

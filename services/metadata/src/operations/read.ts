@@ -1,7 +1,6 @@
 import type { NodeRecord, NodeRef, Principal } from '@coffer/contracts';
 import { appError, isAppError } from '@coffer/service-kit';
 import { makeCursor, type Page, readCursor, toPage } from '../domain/cursors.ts';
-import type { NodeDoc } from '../domain/node.ts';
 import { type Caller, find, folderOnly, record, type Tree } from './tree.ts';
 
 export interface Question {
@@ -32,11 +31,14 @@ export async function listChildren(
   id: string,
   limit: number,
   cursor: string | undefined,
-): Promise<Page<NodeDoc>> {
-  const { node } = folderOnly(await find(tree, caller, { id }, 'read'));
+): Promise<Page<NodeRecord>> {
+  const { node, ancestors } = folderOnly(await find(tree, caller, { id }, 'read'));
   const after = readCursor(cursor, 'children', node._id);
   if (after === '') throw appError('invalid_cursor');
   const found = await tree.lists.children(node.ownerId, node._id, after, limit + 1);
   for (const child of found) tree.hints.saw(child);
-  return toPage(found, limit, ({ sort }) => makeCursor('children', node._id, sort));
+  const page = toPage(found, limit, ({ sort }) => makeCursor('children', node._id, sort));
+  // Each may be open to the caller for more than its folder is.
+  const items = page.items.map((child) => record(caller.principal, { node: child, ancestors: [node, ...ancestors] }));
+  return { items, nextCursor: page.nextCursor };
 }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { appError } from '@coffer/service-kit';
-import { makeCursor, type Page, readCursor } from '../domain/cursors.ts';
+import { demandAccount } from '../domain/access.ts';
+import { makeCursor, type Page, type Place, readCursor } from '../domain/cursors.ts';
 import { foldName } from '../domain/names.ts';
 import type { NodeDoc } from '../domain/node.ts';
-import type { Place } from '../store/lists.ts';
 import { isThere } from './finder.ts';
 import type { Caller, Tree } from './tree.ts';
 
@@ -18,6 +18,7 @@ export async function searchByName(
   o: { q: string; match: 'prefix' | 'substring'; limit: number; cursor: string | undefined },
 ): Promise<Page<NodeDoc>> {
   const { accountId } = caller.principal;
+  demandAccount(accountId);
   const text = foldName(o.q);
   if (text === '' || text.includes('\0')) return { items: [], nextCursor: null };
   const scope = `${accountId}.${o.match}.${createHash('sha256').update(text).digest('base64url')}`;

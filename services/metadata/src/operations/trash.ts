@@ -1,21 +1,19 @@
 import type { NodeRef, Preconditions } from '@coffer/contracts';
 import { appError } from '@coffer/service-kit';
-import { demand, demandWriter } from '../domain/access.ts';
-import { makeCursor, type Page, readCursor, toPage } from '../domain/cursors.ts';
-import { foldName, freeName, sortKey } from '../domain/names.ts';
+import { demand, demandAccount, demandWriter } from '../domain/access.ts';
+import { makeCursor, type Page, readCursor, timeKey, timePlaceOf, toPage } from '../domain/cursors.ts';
+import { foldName, sortKey } from '../domain/names.ts';
 import type { Chain, NodeDoc } from '../domain/node.ts';
 import { demandPreconditions } from '../domain/preconditions.ts';
 import type { UsageDoc } from '../domain/usage.ts';
 import { changeEvents, nodeEvent } from '../events/node-events.ts';
 import { doomUpdate } from '../store/graveyard.ts';
-import type { Place } from '../store/lists.ts';
 import { withEvents } from '../store/nodes.ts';
 import { untilDone } from './attempts.ts';
 import { emptySome } from './background.ts';
+import { withFreeName } from './create.ts';
 import { isThere } from './finder.ts';
 import { type Caller, causeOf, find, lookUp, type Tree } from './tree.ts';
-
-const NAMES_AT_ONCE = 20;
 
 /** Into the trash, or (also out of it) gone for good: one update of the node itself, whatever lies below it. */
 export async function deleteNode(
@@ -73,52 +71,50 @@ export async function restoreNode(tree: Tree, caller: Caller, id: string): Promi
     const { node } = chain;
     await demandInTrash(tree, node);
     const [parent, ...above] = chain.ancestors;
-    const to =
-      parent !== undefined && isThere({ node: parent, ancestors: above })
-        ? { node: parent, ancestors: above }
-        : await tree.finder.root(node.ownerId);
-    const name = await firstFree(tree, to.node, node);
-    const at = new Date();
-    const { trashedAt: _, ...rest } = node;
-    const after: NodeDoc = {
-      ...rest,
-      parentId: to.node._id,
-      name,
-      nameFold: foldName(name),
-      sort: sortKey(name, node.kind),
-      live: true,
-      rev: node.rev + 1,
-    };
-    const events = changeEvents(tree.outbox, after, after.rev, ['restored'], causeOf(caller));
-    const { $push, outboxAt } = withEvents(events, at);
-    const { parentId, nameFold, sort, rev } = after;
-    await tree.usage.trashChanges(node.ownerId);
-    const written = await tree.nodes.update(node._id, node.rev, {
-      $set: { parentId, name, nameFold, sort, live: true, rev, outboxAt },
-      $unset: { trashedAt: '' },
-      $push,
-    });
-    // Also where somebody took the name meanwhile: the next attempt finds the next one.
-    if (written !== true) return undefined;
-    tree.hints.saw(after);
-    tree.outbox.announce(id, events);
-    return { node: after, ancestors: [to.node, ...to.ancestors] };
+    const stands = parent !== undefined && isThere({ node: parent, ancestors: above });
+    const to = stands ? { node: parent, ancestors: above } : await tree.finder.root(node.ownerId);
+    if (!isThere(to)) throw appError('not_found', 'There is no such node in the trash');
+    // What others may do here may come from the folder that is gone: they would lose sight of what they restore.
+    if (!stands && node.ownerId !== caller.principal.accountId) {
+      throw appError('conflict', 'Its folder is not there any more: only the owner can restore it');
+    }
+    return await withFreeName(tree, to.node, node, (name) => restoreAs(tree, caller, node, to, name));
   };
-  // Those who lost a name to each other go one by one, or each round would have but one winner.
-  return await untilDone((n) =>
-    n === 0 ? restore() : tree.turns.take(`restore/${caller.principal.accountId}`, restore),
-  );
+  return await untilDone(restore);
 }
 
-/** The first of the names like the node's that is free in the folder at this moment. */
-export async function firstFree(tree: Tree, parent: NodeDoc, node: Pick<NodeDoc, 'name' | 'kind'>): Promise<string> {
-  for (let first = 0; ; first += NAMES_AT_ONCE) {
-    const names = Array.from({ length: NAMES_AT_ONCE }, (_, i) => freeName(node.name, node.kind, first + i));
-    const sorts = names.map((name) => sortKey(name, node.kind));
-    const taken = new Set((await tree.nodes.lookup(parent.ownerId, parent._id, sorts)).map(({ sort }) => sort));
-    const free = names.find((name) => !taken.has(sortKey(name, node.kind)));
-    if (free !== undefined) return free;
-  }
+/** Undefined where it was changed meanwhile, or somebody took the name: the next attempt finds the next one. */
+async function restoreAs(
+  tree: Tree,
+  caller: Caller,
+  node: NodeDoc,
+  to: Chain,
+  name: string,
+): Promise<Chain | undefined> {
+  const at = new Date();
+  const { trashedAt: _, ...rest } = node;
+  const after: NodeDoc = {
+    ...rest,
+    parentId: to.node._id,
+    name,
+    nameFold: foldName(name),
+    sort: sortKey(name, node.kind),
+    live: true,
+    rev: node.rev + 1,
+  };
+  const events = changeEvents(tree.outbox, after, after.rev, ['restored'], causeOf(caller));
+  const { $push, outboxAt } = withEvents(events, at);
+  const { parentId, nameFold, sort, rev } = after;
+  await tree.usage.trashChanges(node.ownerId);
+  const written = await tree.nodes.update(node._id, node.rev, {
+    $set: { parentId, name, nameFold, sort, live: true, rev, outboxAt },
+    $unset: { trashedAt: '' },
+    $push,
+  });
+  if (written !== true) return undefined;
+  tree.hints.saw(after);
+  tree.outbox.announce(node._id, events);
+  return { node: after, ancestors: [to.node, ...to.ancestors] };
 }
 
 export async function listTrash(
@@ -128,18 +124,11 @@ export async function listTrash(
   cursor: string | undefined,
 ): Promise<Page<NodeDoc>> {
   const { accountId } = caller.principal;
-  const after = placeOf(readCursor(cursor, 'trash', accountId));
+  demandAccount(accountId);
+  const after = timePlaceOf(readCursor(cursor, 'trash', accountId));
   const usage = await tree.usage.get(accountId);
   const found = await tree.lists.trash(accountId, usage?.emptyBefore, after, limit + 1);
-  return toPage(found, limit, ({ _id, trashedAt }) => makeCursor('trash', accountId, `${trashedAt?.getTime()}.${_id}`));
-}
-
-function placeOf(key: string | null): Place<Date> | null {
-  if (key === null) return null;
-  const [ms = '', id = ''] = key.split('.');
-  const at = new Date(Number(ms));
-  if (ms === '' || id === '' || Number.isNaN(at.getTime())) throw appError('invalid_cursor');
-  return { key: at, id };
+  return toPage(found, limit, ({ _id, trashedAt }) => makeCursor('trash', accountId, timeKey(trashedAt, _id)));
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { NodeRecord, NodeRef, Principal } from '@coffer/contracts';
 import { appError, type CallOptions, type Logger, type Outbox } from '@coffer/service-kit';
-import { type Action, demand, roleOf } from '../domain/access.ts';
+import { type Action, demand, demandAccount, roleOf } from '../domain/access.ts';
+import type { Claims } from '../domain/claims.ts';
 import type { Hints } from '../domain/hints.ts';
 import { checkPath } from '../domain/names.ts';
 import { type Chain, toRecord } from '../domain/node.ts';
@@ -13,6 +14,7 @@ import type { Ledger } from '../store/ledger.ts';
 import type { Lists } from '../store/lists.ts';
 import type { MoveLocks } from '../store/moves.ts';
 import type { NodeStore } from '../store/nodes.ts';
+import type { NumberStore } from '../store/numbers.ts';
 import type { Sweeper } from '../store/sweeper.ts';
 import type { UsageStore } from '../store/usage.ts';
 import { type Finder, isThere } from './finder.ts';
@@ -25,6 +27,7 @@ export interface Tree {
   readonly nodes: NodeStore;
   readonly lists: Lists;
   readonly usage: UsageStore;
+  readonly numbers: NumberStore;
   readonly ledger: Ledger;
   readonly graveyard: Graveyard;
   readonly sweeper: Sweeper;
@@ -33,6 +36,7 @@ export interface Tree {
   readonly finder: Finder;
   readonly hints: Hints;
   readonly turns: Turns;
+  readonly claims: Claims;
   /** Free bytes of accounts, and folders (by account and path) that were open to writes, a moment ago. */
   readonly recentSpace: Recent<number>;
   readonly recentFolders: Recent<true>;
@@ -53,7 +57,7 @@ export interface Caller {
   readonly call: CallOptions;
 }
 
-const notThere = () => appError('not_found', 'There is no such node');
+export const notThere = () => appError('not_found', 'There is no such node');
 
 /** The chain of what is meant, there and open to the caller for `action`; 404 or 403 else. */
 export async function find(tree: Tree, caller: Caller, ref: NodeRef, action: Action): Promise<Chain> {
@@ -63,12 +67,28 @@ export async function find(tree: Tree, caller: Caller, ref: NodeRef, action: Act
   return chain;
 }
 
-/** The chain of what is meant, if it exists in whatever state (by path: only what is there). */
+/** For doors whose documents tell the two apart: 404 where nothing is, 403 `forbidden` where it is not the caller's to see. */
+export function demandSeen(caller: Caller, chain: Chain | null): Chain {
+  if (chain === null || !isThere(chain)) throw notThere();
+  if (roleOf(caller.principal, chain.node, chain.ancestors) === null) {
+    throw appError('forbidden', 'This is not shared with you');
+  }
+  return chain;
+}
+
+/**
+ * The chain of what is meant, if it exists in whatever state (by path: only what is there). The root and paths are the
+ * caller's own: 401 `unauthorized` without an account.
+ */
 export async function lookUp(tree: Tree, accountId: string, ref: NodeRef): Promise<Chain | null> {
   if ('id' in ref) {
-    if (ref.id === 'root' || ref.id === accountId) return await tree.finder.root(accountId);
+    if (ref.id === 'root' || ref.id === accountId) {
+      demandAccount(accountId);
+      return await tree.finder.root(accountId);
+    }
     return await tree.finder.evenTrashed(ref.id);
   }
+  demandAccount(accountId);
   checkPath(ref.path, '/ref/path');
   const { chain, missing } = await tree.finder.byPath(accountId, ref.path, ref.kind);
   const isKind = ref.path.length > 0 || ref.kind !== 'file';
@@ -85,11 +105,23 @@ export function fileOnly(chain: Chain): Chain {
   return chain;
 }
 
-/** The node as the caller may see it. */
-export function record(principal: Principal, { node, ancestors }: Chain): NodeRecord {
-  const role = roleOf(principal, node, ancestors);
+/**
+ * The node as the caller may see it. After a change that may have taken the caller's own rights away, `had` is what the
+ * change was allowed by: it was done, so it is answered.
+ */
+export function record(
+  principal: Principal,
+  { node, ancestors }: Chain,
+  had: NodeRecord['role'] | null = null,
+): NodeRecord {
+  const role = roleOf(principal, node, ancestors) ?? had;
   if (role === null) throw notThere();
   return toRecord(node, role);
+}
+
+/** The names from the root on, the node's own last. */
+export function pathOf({ node, ancestors }: Chain): string[] {
+  return [node, ...ancestors.slice(0, -1)].map(({ name }) => name).reverse();
 }
 
 /** The caller as the cause of an event. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Principal, Usage } from '@coffer/contracts';
 import { appError } from '@coffer/service-kit';
+import { demandAccount } from '../domain/access.ts';
 import { type Figures, figuresOf, noFigures, toUsage, type UsageDoc } from '../domain/usage.ts';
 import type { Tree } from './tree.ts';
 
@@ -13,6 +14,7 @@ const RECOUNT_PAUSE_MS = 50;
 const SETTLED_WITHIN_MS = 20_000;
 
 function demandOwnerOrOperator(principal: Principal, accountId: string): void {
+  demandAccount(principal.accountId);
   if (principal.accountId === accountId || principal.role === 'operator') return;
   throw appError('not_found', 'There is no such account');
 }
@@ -26,6 +28,9 @@ export async function getUsage(tree: Tree, principal: Principal, accountId: stri
   demandOwnerOrOperator(principal, accountId);
   const doc = await tree.usage.get(accountId);
   if (doc === null) return toUsage(noFigures, noFigures, tree.usage.freeLimitBytes);
+  // Operators may watch how the removal goes.
+  if (doc.deletedAt !== undefined && principal.role !== 'operator')
+    throw appError('not_found', 'There is no such account');
   return toUsage(figuresOf(doc), await trashOf(tree, doc), doc.limitBytes);
 }
 

@@ -14,6 +14,7 @@ export default function folderRoutes(app: App, tree: Tree): void {
       properties: newProperties(body.properties),
       makeFolders: body.makeFolders ?? false,
       existing: body.existing ?? false,
+      rename: body.rename ?? false,
       idempotency: body.idempotency,
     });
     return { node: record(caller.principal, chain), created };

@@ -1,17 +1,21 @@
 import { metadataContract } from '@coffer/contracts';
 import { type App, serve } from '@coffer/service-kit';
-import { toRecord } from '../domain/node.ts';
 import { copyNode } from '../operations/copy.ts';
 import { listChildren, resolveMany } from '../operations/read.ts';
 import { deleteNode, restoreNode } from '../operations/trash.ts';
-import { find, record, type Tree } from '../operations/tree.ts';
+import { demandSeen, find, lookUp, record, type Tree } from '../operations/tree.ts';
 import { updateNode } from '../operations/update.ts';
 import { callerOf, DEFAULT_PAGE } from './caller.ts';
 
 export default function nodeRoutes(app: App, tree: Tree): void {
   serve(app, metadataContract, 'resolve', async ({ body }, request) => {
     const caller = callerOf(request);
-    return record(caller.principal, await find(tree, caller, body.ref, 'read'));
+    const { ref, tellHidden } = body;
+    const chain =
+      tellHidden === true
+        ? demandSeen(caller, await lookUp(tree, caller.principal.accountId, ref))
+        : await find(tree, caller, ref, 'read');
+    return record(caller.principal, chain);
   });
 
   serve(app, metadataContract, 'resolveMany', async ({ body }) => ({
@@ -20,14 +24,13 @@ export default function nodeRoutes(app: App, tree: Tree): void {
 
   serve(app, metadataContract, 'listChildren', async ({ params, query }, request) => {
     const caller = callerOf(request);
-    const page = await listChildren(tree, caller, params.id, query.limit ?? DEFAULT_PAGE, query.cursor);
-    return { items: page.items.map((node) => toRecord(node, 'owner')), nextCursor: page.nextCursor };
+    return await listChildren(tree, caller, params.id, query.limit ?? DEFAULT_PAGE, query.cursor);
   });
 
   serve(app, metadataContract, 'updateNode', async ({ params, body }, request) => {
     const caller = callerOf(request);
     const { preconditions, ...changes } = body;
-    return record(caller.principal, await updateNode(tree, caller, params.id, changes, preconditions));
+    return record(caller.principal, await updateNode(tree, caller, params.id, changes, preconditions), 'editor');
   });
 
   serve(app, metadataContract, 'deleteNode', async ({ body }, request) => {

@@ -1,8 +1,9 @@
 import { metadataContract, type Write, type Written } from '@coffer/contracts';
 import { type App, answerPart, type ServiceContext, serve } from '@coffer/service-kit';
 import { newProperties } from '../domain/properties.ts';
+import { prepareWrite } from '../operations/prepare.ts';
 import { type Caller, record, type Tree } from '../operations/tree.ts';
-import { commitWrite, prepareWrite } from '../operations/write.ts';
+import { commitWrite } from '../operations/write.ts';
 import { callerOf, callerOfPart } from './caller.ts';
 
 export default function writeRoutes(app: App, tree: Tree, ctx: ServiceContext): void {

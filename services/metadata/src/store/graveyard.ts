@@ -10,8 +10,9 @@ import { newBatchId, type UsageStore } from './usage.ts';
 export function doomUpdate(node: NodeDoc, events: EventEnvelope[], at: Date): UpdateFilter<NodeDoc> {
   const { $push, outboxAt } = withEvents(events, at);
   return {
-    $set: { rev: node.rev + 1, doomedAt: at, workAt: at, outboxAt },
-    $unset: { live: '', trashedAt: '', idem: '', fill: '' },
+    // What it was known by is free again (a number is not: the counter never gives one twice).
+    $set: { rev: node.rev + 1, doomedAt: at, workAt: at, outboxAt, grants: [] },
+    $unset: { live: '', trashedAt: '', idem: '', fill: '', identifier: '', number: '', publishedAt: '' },
     $push,
   };
 }
@@ -55,6 +56,25 @@ export class Graveyard {
     await run(() =>
       this.#database.nodes.updateMany({ _id: { $in: ids }, workAt: { $exists: true } }, { $set: { workAt: at } }),
     );
+  }
+
+  /** No more work on a doomed node that is to stay as it is. */
+  async rest(id: string): Promise<void> {
+    await run(() =>
+      this.#database.nodes.updateOne({ _id: id, doomedAt: { $exists: true } }, { $unset: { workAt: '' } }),
+    );
+  }
+
+  /** Nodes of a tree that are live themselves wherever they hang, without the root. */
+  async liveNodes(ownerId: string, limit: number): Promise<NodeDoc[]> {
+    const filter = { ownerId, parentId: { $ne: null }, live: true } as const;
+    return await run(() => this.#database.nodes.find(filter, { projection: NODE_FIELDS }).limit(limit).toArray());
+  }
+
+  /** Whether doomed nodes of a tree, other than the root, wait to be removed. */
+  async hasDoomed(ownerId: string): Promise<boolean> {
+    const filter = { ownerId, parentId: { $ne: null }, workAt: { $exists: true }, doomedAt: { $exists: true } };
+    return (await run(() => this.#database.nodes.findOne(filter, { projection: { _id: 1 } }))) !== null;
   }
 
   /** Notes how far a folder's copying has come: behind which sort key it goes on, null when it is complete. */

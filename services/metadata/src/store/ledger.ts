@@ -58,7 +58,7 @@ export class Ledger {
     this.#sawFree = o.sawFree ?? (() => {});
   }
 
-  /** All items or none. Throws 507 `quota_exceeded`; on any other error the sweeper finds what may have been taken. */
+  /** All items or none. Throws 507 `quota_exceeded`, 404 for an account that is gone; on any other error the sweeper finds what may have been taken. */
   reserve(accountId: string, items: PendingItem[]): Promise<Reservation> {
     return new Promise((resolve, reject) => {
       const lane = this.#lane(accountId);
@@ -113,6 +113,7 @@ export class Ledger {
       // Either there is no space, or no account yet; and what stood in the way may be gone by now.
       const doc = await this.#usage.get(accountId);
       if (doc === null) await this.#usage.ensure(accountId);
+      if (doc?.deletedAt !== undefined) throw appError('not_found', 'There is no such account');
       const bytes = addDeltas(group.flatMap(({ items }) => items.map(({ taken }) => taken))).bytes ?? 0;
       const fits = doc === null || doc.usedBytes + bytes <= doc.limitBytes;
       if (fits && (await this.#tryTake(accountId, lane, group))) return;

@@ -1,13 +1,8 @@
 import type { Filter } from 'mongodb';
+import type { Place } from '../domain/cursors.ts';
 import type { NodeDoc } from '../domain/node.ts';
 import { type Database, run } from './mongo.ts';
 import { NODE_FIELDS } from './nodes.ts';
-
-/** A place in a list that is ordered by something and, among equals, by id. */
-export interface Place<K> {
-  key: K;
-  id: string;
-}
 
 /** The ordered reads, each along one index, so that a page costs the same wherever in a list of whatever length it is. */
 export class Lists {
@@ -69,6 +64,48 @@ export class Lists {
     const same = await read([{ nameFold: after.key }, { _id: { $gt: after.id } }], limit);
     if (same.length >= limit) return same;
     return [...same, ...(await read([{ nameFold: { $gt: after.key } }], limit - same.length))];
+  }
+
+  /** Files of a tree that are live themselves, in the order of their making. */
+  async files(ownerId: string, after: Place<Date> | null, limit: number): Promise<NodeDoc[]> {
+    const filter = { ownerId, live: true, kind: 'file' } as const;
+    const order = { createdAt: 1, _id: 1 } as const;
+    if (after === null) return await this.#read(filter, order, limit);
+    const same = await this.#read({ ...filter, createdAt: after.key, _id: { $gt: after.id } }, order, limit);
+    if (same.length >= limit) return same;
+    return [...same, ...(await this.#read({ ...filter, createdAt: { $gt: after.key } }, order, limit - same.length))];
+  }
+
+  /** Published nodes, live themselves, of everyone or of one tree, the latest first. */
+  async published(ownerId: string | undefined, after: Place<Date> | null, limit: number): Promise<NodeDoc[]> {
+    const filter = { ...(ownerId === undefined ? {} : { ownerId }), live: true } as const;
+    const order = { publishedAt: -1, _id: -1 } as const;
+    if (after === null) return await this.#read({ ...filter, publishedAt: { $exists: true } }, order, limit);
+    const same = await this.#read({ ...filter, publishedAt: after.key, _id: { $lt: after.id } }, order, limit);
+    if (same.length >= limit) return same;
+    return [...same, ...(await this.#read({ ...filter, publishedAt: { $lt: after.key } }, order, limit - same.length))];
+  }
+
+  /**
+   * Nodes, live themselves, that carry a grant to the account, the latest grant first. What is granted to one account is
+   * found by index and put into order by the server: no index orders by a member of the one array element that fits.
+   */
+  async shared(accountId: string, after: Place<Date> | null, limit: number): Promise<NodeDoc[]> {
+    const own = { $filter: { input: '$grants', cond: { $eq: ['$$this.accountId', accountId] } } };
+    const behind = after && {
+      $or: [{ sharedAt: { $lt: after.key } }, { sharedAt: after.key, _id: { $lt: after.id } }],
+    };
+    return await run(() =>
+      this.#nodes
+        .aggregate<NodeDoc>([
+          { $match: { 'grants.accountId': accountId, live: true } },
+          { $project: { ...NODE_FIELDS, sharedAt: { $max: { $map: { input: own, in: '$$this.at' } } } } },
+          ...(behind === null ? [] : [{ $match: behind }]),
+          { $sort: { sharedAt: -1, _id: -1 } },
+          { $limit: limit },
+        ])
+        .toArray(),
+    );
   }
 
   async #read(filter: Filter<NodeDoc>, order: Record<string, 1 | -1>, limit: number): Promise<NodeDoc[]> {

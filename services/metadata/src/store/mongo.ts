@@ -22,11 +22,18 @@ export interface Husk {
   huskedAt?: Date;
 }
 
+export interface Counter {
+  _id: string;
+  /** The last one that was given. */
+  last: number;
+}
+
 export interface Database {
   readonly nodes: Collection<NodeDoc>;
   /** The same collection as `nodes`, seen as what is left of nodes. */
   readonly husks: Collection<Husk>;
   readonly usage: Collection<UsageDoc>;
+  readonly counters: Collection<Counter>;
   /** True once the indexes that the invariants rest on are there; nothing may be written before. */
   isPrepared(): boolean;
   /** Makes the indexes, trying again until MongoDB is there or `signal` aborts. */
@@ -39,6 +46,7 @@ export interface Database {
 /** Index names, by which a duplicate-key error says what was taken. */
 export const NAME_INDEX = 'children_by_sort';
 export const IDEM_INDEX = 'idempotency';
+export const IDENTIFIER_INDEX = 'identifiers';
 
 const HUSK_SECONDS = 3_600;
 
@@ -60,6 +68,7 @@ export function openDatabase(o: { url: string; name: string; logger: Logger }): 
   const nodes = database.collection<NodeDoc>('nodes');
   const husks = database.collection<Husk>('nodes');
   const usage = database.collection<UsageDoc>('usage');
+  const counters = database.collection<Counter>('counters');
   let prepared = false;
 
   const makeIndexes = async (): Promise<void> => {
@@ -80,14 +89,31 @@ export function openDatabase(o: { url: string; name: string; logger: Logger }): 
     await nodes.createIndex({ outboxAt: 1 }, { name: 'outbox', sparse: true });
     await nodes.createIndex({ workAt: 1 }, { name: 'work', sparse: true });
     await nodes.createIndex({ huskedAt: 1 }, { name: 'husks', sparse: true, expireAfterSeconds: HUSK_SECONDS });
+    await nodes.createIndex({ identifier: 1 }, { name: IDENTIFIER_INDEX, unique: true, sparse: true });
+    await nodes.createIndex({ number: 1 }, { name: 'numbers', unique: true, sparse: true });
+    await nodes.createIndex({ 'grants.accountId': 1 }, { name: 'grants', sparse: true });
+    await nodes.createIndex(
+      { ownerId: 1, createdAt: 1, _id: 1 },
+      { name: 'files', partialFilterExpression: { live: true, kind: 'file' } },
+    );
+    await nodes.createIndex(
+      { publishedAt: -1, _id: -1 },
+      { name: 'published', partialFilterExpression: { publishedAt: { $exists: true } } },
+    );
+    await nodes.createIndex(
+      { ownerId: 1, publishedAt: -1, _id: -1 },
+      { name: 'published_by_owner', partialFilterExpression: { publishedAt: { $exists: true } } },
+    );
     await usage.createIndex({ pendingAt: 1 }, { name: 'pending', sparse: true });
     await usage.createIndex({ emptyBefore: 1 }, { name: 'emptying', sparse: true });
+    await usage.createIndex({ removing: 1 }, { name: 'removing', sparse: true });
   };
 
   return {
     nodes,
     husks,
     usage,
+    counters,
     isPrepared: () => prepared,
     prepare: async (signal) => {
       for (let waitMs = 100; !signal.aborted; waitMs = Math.min(waitMs * 2, 2_000)) {
@@ -122,8 +148,16 @@ export function isDuplicate(error: unknown): error is MongoServerError {
   return error instanceof MongoServerError && error.code === 11000;
 }
 
-export const duplicateOf = (message: string): 'name' | 'idem' | 'id' =>
-  message.includes(NAME_INDEX) ? 'name' : message.includes(IDEM_INDEX) ? 'idem' : 'id';
+/** Which unique key something else has already. */
+export type Taken = 'name' | 'idem' | 'identifier' | 'id';
+
+export function duplicateOf(message: string): Taken {
+  // Only what is said of the index: behind it stands the key, in which a client may have written anything.
+  const index = /index: (\S+)/.exec(message)?.[1] ?? message;
+  if (index.includes(NAME_INDEX)) return 'name';
+  if (index.includes(IDEM_INDEX)) return 'idem';
+  return index.includes(IDENTIFIER_INDEX) ? 'identifier' : 'id';
+}
 
 /**
  * Runs one operation on the driver. A write conflict wrote nothing and is tried again; an absent or ailing MongoDB

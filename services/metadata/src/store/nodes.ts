@@ -3,7 +3,7 @@ import type { EventEnvelope } from '@coffer/contracts';
 import { appError, type Batcher, createBatcher } from '@coffer/service-kit';
 import type { Filter, UpdateFilter } from 'mongodb';
 import type { ContentDoc, NodeDoc, Pair } from '../domain/node.ts';
-import { bulkErrors, type Database, duplicateOf, isDuplicate, run } from './mongo.ts';
+import { bulkErrors, type Database, duplicateOf, isDuplicate, run, type Taken } from './mongo.ts';
 
 /** All of a node but its event queue and, of its older versions, all but identity and size: lists of chunks may be long. */
 export const NODE_FIELDS = {
@@ -24,6 +24,9 @@ export const NODE_FIELDS = {
   grants: 1,
   generalAccess: 1,
   properties: 1,
+  number: 1,
+  identifier: 1,
+  publishedAt: 1,
   trashedAt: 1,
   doomedAt: 1,
   fill: 1,
@@ -31,8 +34,8 @@ export const NODE_FIELDS = {
   idem: 1,
 } as const;
 
-/** `name`, `idem` and `id` say which unique key was taken; nothing was written then. */
-export type Inserted = 'inserted' | 'name' | 'idem' | 'id';
+/** All but the first say which unique key was taken; nothing was written then. */
+export type Inserted = 'inserted' | Taken;
 
 export interface ContentUpdate {
   id: string;
@@ -209,6 +212,12 @@ export class NodeStore {
 
   async byIdempotencyKey(key: string): Promise<NodeDoc | null> {
     return await run(() => this.#nodes.findOne({ 'idem.key': key }, { projection: NODE_FIELDS }));
+  }
+
+  /** The id of the node that was made with this identifier and is not gone for good. */
+  async idOfIdentifier(identifier: string): Promise<string | null> {
+    const found = await run(() => this.#nodes.findOne({ identifier }, { projection: { _id: 1 } }));
+    return found?._id ?? null;
   }
 
   async forgetIdempotencyKey(key: string): Promise<void> {

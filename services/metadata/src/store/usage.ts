@@ -63,7 +63,8 @@ export class UsageStore {
 
   /**
    * Adds a batch and takes its sum, if the limit allows, in one update; forgets `settled` batches on the way. Answers
-   * the figures after it (and what is pending, if asked for), or null where the limit (or the account) is not there for it.
+   * the figures after it (and what is pending, if asked for), or null where the limit (or the account) is not there for
+   * it any more or yet.
    */
   async reserve(
     accountId: string,
@@ -77,7 +78,7 @@ export class UsageStore {
     const withinLimit = bytes > 0 ? { $expr: { $lte: [{ $add: ['$usedBytes', bytes] }, '$limitBytes'] } } : {};
     return await run(() =>
       this.#usage.findOneAndUpdate(
-        { _id: accountId, ...withinLimit },
+        { _id: accountId, deletedAt: { $exists: false }, ...withinLimit },
         {
           $inc: increments(taken),
           $set: { [`pending.${batchId}`]: entry },
@@ -151,6 +152,18 @@ export class UsageStore {
         .limit(limit)
         .toArray(),
     );
+  }
+
+  /** From now on nothing can be written to the account's tree. May be repeated. */
+  async markDeleted(accountId: string): Promise<void> {
+    await this.ensure(accountId);
+    const marks = { deletedAt: new Date(), removing: true } as const;
+    await this.update(accountId, { $set: marks }, { deletedAt: { $exists: false } });
+  }
+
+  /** Accounts whose trees are being removed. */
+  async removing(limit: number): Promise<UsageDoc[]> {
+    return await run(() => this.#usage.find({ removing: true }).limit(limit).toArray());
   }
 
   /** Accounts whose trash is being emptied. */

@@ -52,7 +52,7 @@ export function newChildRoute(app: App, gateway: Gateway): void {
     async (request, reply) => {
       const node =
         request.mediaType === 'multipart/form-data'
-          ? await uploadForm(gateway, request, reply, request.params.id)
+          ? await uploadForm(gateway, request, request.params.id)
           : await makeFolder(gateway, request, request.params.id);
       return reply
         .code(201)

@@ -30,7 +30,7 @@ export async function answerUpload(
   reply: FastifyReply,
   goal: UploadGoal,
 ): Promise<FastifyReply> {
-  const { node, created } = await uploadBody(gateway, request, reply, goal);
+  const { node, created } = await uploadBody(gateway, request, goal);
   reply.header('etag', `"${node.content?.etag ?? ''}"`);
   if (created) reply.code(201).header('location', `/v1/nodes/${node.id}`);
   return reply.send(publicNode(node));

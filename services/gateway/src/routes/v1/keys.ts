@@ -85,7 +85,7 @@ export function keyRoutes(app: App, gateway: Gateway): void {
       schema: {
         summary: 'Take an API key away',
         tags: ['keys'],
-        params: Strict({ id: Type.String({ minLength: 1, maxLength: 64 }) }),
+        params: Strict({ id: Type.String({ minLength: 1, maxLength: 128 }) }),
         querystring: NoQuery,
         response: { 204: Empty('Gone'), ...problems },
       },

@@ -8,6 +8,7 @@ import { checkName } from '../../domain/paths.ts';
 import type { App, Gateway } from '../../gateway.ts';
 import {
   Empty,
+  GeneralAccess,
   Name,
   NoBody,
   Node,
@@ -21,7 +22,12 @@ import {
 
 const tags = ['nodes'];
 const NodeChanges = Strict(
-  { name: Type.Optional(Name), parentId: Type.Optional(NodeId), properties: Type.Optional(PropertyChanges) },
+  {
+    name: Type.Optional(Name),
+    parentId: Type.Optional(NodeId),
+    properties: Type.Optional(PropertyChanges),
+    generalAccess: Type.Optional(GeneralAccess),
+  },
   { minProperties: 1, title: 'NodeChanges' },
 );
 const Copy = Strict(
@@ -65,7 +71,7 @@ export function nodeRoutes(app: App, gateway: Gateway): void {
     {
       config: { op: 'nodes.update' },
       schema: {
-        summary: 'Rename, move, change properties: any of them in one step',
+        summary: 'Rename, move, change properties, open to whoever has the id: any of them in one step',
         tags,
         params: NodeParams,
         querystring: NoQuery,
