@@ -100,7 +100,8 @@ t.test('the service starts without its database, serves when it comes, and survi
   t.equal(await outcome(auth.logIn('ada')), 'unavailable');
 
   await open();
-  await until(async () => (await ready()) === 200, 20_000);
+  // Indexes are made then, one after the other, which a busy machine takes its time for.
+  await until(async () => (await ready()) === 200, 60_000);
   const account = await auth.register();
   t.equal(await outcome(auth.logIn(account.username)), 'ok');
 

@@ -413,6 +413,8 @@ t.test('files', async (t) => {
   });
   const part = await user.request('GET', `store/assets/${file.id}/download`, { headers: { range: 'bytes=10-19' } });
   t.strictSame([part.status, part.body], [206, bytes.subarray(10, 20)]);
+  const head = await user.request('HEAD', `store/assets/${file.id}/download`);
+  t.strictSame([head.status, head.headers['content-length']], [200, `${bytes.length}`], 'HEAD tells the length');
   const folder = await user.createFolder('f');
   const inner = await user.upload({ name: 'x.txt', bytes: '' }, folder.id);
   t.match(inner, { parent: folder.id, size: 0 });

@@ -39,9 +39,10 @@ export async function sendContent(
   // Ranges are defined for GET alone (RFC 9110, 14.2).
   const range = request.method === 'GET' && outcome.range ? rangeOf(request, sizeBytes) : undefined;
   const { start, end } = range ?? { start: 0, end: sizeBytes };
+  // For HEAD an empty stream: where there is nothing at all, the framework says that the length is 0.
   const body =
     request.method === 'HEAD'
-      ? undefined
+      ? Readable.from([])
       : await openSlices(gateway, request, slicesOf(content.chunks, { start, end }), end - start);
   if (range !== undefined) reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${sizeBytes}`);
   return reply
