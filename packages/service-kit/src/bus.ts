@@ -38,12 +38,13 @@ export function createBus(o: {
   prefix: string;
   service: string;
   instance: string;
+  eventsMaxBytes: number;
   logger: Logger;
 }): Bus {
-  const { prefix, service, instance, logger } = o;
+  const { prefix, service, instance, logger, eventsMaxBytes: maxBytes } = o;
   const link = linkNats(o.nats, logger);
   const fleet = createFleet({ link, prefix, service, instance, logger });
-  const stream = createEventStream({ link, prefix, logger });
+  const stream = createEventStream({ link, prefix, maxBytes, logger });
   return {
     connected: () => link.live() !== undefined,
     onState: (cb) => link.onState(cb),

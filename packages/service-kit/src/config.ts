@@ -31,6 +31,13 @@ export const BaseConfig = Type.Object({
     description:
       'Begins the names of the stream, subjects and services, so that several installations can share one NATS',
   }),
+  EVENTS_MAX_BYTES: Type.Integer({
+    default: 268_435_456,
+    minimum: 1_048_576,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description:
+      'Space for the stream of events, which NATS sets aside when it is made; the oldest events go when it is full',
+  }),
   INTERNAL_SECRET: Type.String({
     minLength: 32,
     secret: true,

@@ -53,7 +53,12 @@ export function createTestContext(
   env: Record<string, string | undefined> = {},
   o: TestContextOptions = {},
 ): ServiceContext {
-  const config = parseConfig(BaseConfig, { INTERNAL_SECRET: 'test-secret-'.padEnd(40, 'x'), ...env });
+  const config = parseConfig(BaseConfig, {
+    INTERNAL_SECRET: 'test-secret-'.padEnd(40, 'x'),
+    // Tests make many streams on one server.
+    EVENTS_MAX_BYTES: '4194304',
+    ...env,
+  });
   const instance = newInstanceName(service);
   const level = o.level ?? (o.log ? 'debug' : 'silent');
   const loggers = createLoggers({ service, instance, level, pretty: false }, o.log ?? { write: () => {} });
@@ -73,8 +78,9 @@ function assemble(o: {
   const { logger, access: accessLogger } = o.loggers;
   const shutdown = createShutdown(logger);
   const { NATS_URL: url, NATS_USER: user, NATS_PASSWORD: password, NATS_PREFIX: prefix } = config;
+  const { EVENTS_MAX_BYTES: eventsMaxBytes } = config;
   const nats = { url, user, password, name: instance };
-  const bus = o.bus === 'none' ? createNoBus() : createBus({ nats, prefix, service, instance, logger });
+  const bus = o.bus === 'none' ? createNoBus() : createBus({ nats, prefix, service, instance, eventsMaxBytes, logger });
   shutdown.onPhase('leave', 'fleet', () => bus.fleet.leave());
   shutdown.onPhase('queues', 'events', () => bus.drain());
   shutdown.onPhase('connections', 'bus', () => bus.close());

@@ -6,8 +6,6 @@ import type { Logger } from './logger.ts';
 import type { NatsLink } from './nats-link.ts';
 
 const MAX_AGE_MS = 7 * 24 * 3_600_000;
-// Reserved on the server's disk when the stream is made; events are small and the bus never holds the only copy.
-const MAX_BYTES = 256 * 1024 * 1024;
 const DUPLICATE_WINDOW_MS = 2 * 60_000;
 const ACK_TIMEOUT_MS = 5_000;
 
@@ -22,8 +20,14 @@ export interface EventStream {
 
 const json = JSONCodec<EventEnvelope>();
 
-export function createEventStream(o: { link: NatsLink; prefix: string; logger: Logger }): EventStream {
-  const { link, prefix, logger } = o;
+/** `maxBytes` is set aside by the server when the stream is made; the bus never holds the only copy of an event. */
+export function createEventStream(o: {
+  link: NatsLink;
+  prefix: string;
+  maxBytes: number;
+  logger: Logger;
+}): EventStream {
+  const { link, prefix, maxBytes, logger } = o;
   const name = `${prefix}COFFER`;
   const subscriptions: { subject: string; handler: (e: EventEnvelope) => void }[] = [];
   const subjectOf = (type: string): string => `${prefix}coffer.${type.replace(/^coffer\./, '')}`;
@@ -47,7 +51,7 @@ export function createEventStream(o: { link: NatsLink; prefix: string; logger: L
       retention: RetentionPolicy.Limits,
       discard: DiscardPolicy.Old,
       max_age: nanos(MAX_AGE_MS),
-      max_bytes: MAX_BYTES,
+      max_bytes: maxBytes,
       duplicate_window: nanos(DUPLICATE_WINDOW_MS),
     };
     const known = await streams.info(name).catch(() => undefined);

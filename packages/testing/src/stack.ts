@@ -39,6 +39,8 @@ const ROOMY = {
   LOGIN_ATTEMPTS_PER_ACCOUNT: '100000',
   LOGIN_ATTEMPTS_PER_ADDRESS: '100000',
   LOG_LEVEL: 'info',
+  // Many stacks share one NATS, and their streams stay in it until it ends.
+  EVENTS_MAX_BYTES: '16777216',
 };
 
 /**
