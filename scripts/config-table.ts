@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 
 const BEGIN = '<!-- configuration: made by scripts/config-table.ts -->';
 const END = '<!-- end of configuration -->';
-const SERVICES = ['gateway', 'auth', 'metadata', 'blob', 'worker'] as const;
+const SERVICES = ['gateway', 'auth', 'metadata', 'blob', 'payment', 'worker'] as const;
 const root = path.resolve(import.meta.dirname, '..');
 
 interface Property {

@@ -1,5 +1,5 @@
 /**
- * The first thing that runs in a fresh clone: `node bootstrap.mjs start|test|bench|check [arguments]`. It needs nothing
+ * The first thing that runs in a fresh clone: `node bootstrap.mjs start|test|bench|check|admin [arguments]`. It needs nothing
  * but Node and npm: it installs the packages when they are missing or out of step, and then runs the TypeScript behind
  * the command on the Node that came with them.
  *
@@ -25,6 +25,7 @@ const entries = {
   test: 'deploy/local/test.ts',
   check: 'deploy/local/check.ts',
   bench: 'packages/bench/src/main.ts',
+  admin: 'packages/admin/src/main.ts',
 };
 
 /** A terminal's Ctrl-C reaches this process twice, from the terminal and through npm: it is one request. */

@@ -11,6 +11,7 @@ Coffer is running.
 
   URL   ${url}
   Docs  ${url}/docs
+  Plans ${url}/pay
 
 Try it from another terminal:
 

@@ -12,6 +12,7 @@ import { follow } from './log-file.ts';
 import { loadSecrets } from './secrets.ts';
 import { SERVICES } from './services.ts';
 import { type Stack, startStack } from './stack.ts';
+import { launcherLock, stateDirFor } from './state.ts';
 import { onStopRequest } from './stop-requests.ts';
 
 const DEFAULT_PORT = 8080;
@@ -46,10 +47,10 @@ onStopRequest((reason) => {
   );
 });
 
-const stateDir = path.resolve(process.env.COFFER_STATE_DIR ?? path.join(import.meta.dirname, '../../.coffer'));
+const stateDir = stateDirFor(process.env.COFFER_STATE_DIR);
 try {
   mkdirSync(stateDir, { recursive: true });
-  const answer = acquireLock(path.join(stateDir, 'launcher.lock'));
+  const answer = acquireLock(launcherLock(stateDir));
   if ('holder' in answer) {
     const { pid, note } = answer.holder;
     say(

@@ -3,7 +3,7 @@ import type { Engines } from './engines/index.ts';
 import type { Secrets } from './secrets.ts';
 
 /** What the gateway calls: started before it, and stopped after it. */
-export const BACKEND = ['blob', 'metadata', 'auth'] as const;
+export const BACKEND = ['blob', 'metadata', 'auth', 'payment'] as const;
 export const GATEWAY = 'gateway';
 /** Started after the gateway, whose address stands in the mails that it writes. */
 export const WORKER = 'worker';
@@ -37,6 +37,7 @@ export function serviceEnvironment(service: string, around: Surroundings): NodeJ
       BLOB_DIR: extra.BLOB_DIR ?? process.env.BLOB_DIR ?? path.join(stateDir, 'blobs'),
     },
     metadata: { MONGODB_DATABASE: `${databasePrefix}metadata` },
+    payment: { MONGODB_DATABASE: `${databasePrefix}payment` },
     auth: {
       MONGODB_DATABASE: `${databasePrefix}auth`,
       KEY_ENCRYPTION_KEY: secrets.keyEncryptionKey,
@@ -47,6 +48,8 @@ export function serviceEnvironment(service: string, around: Surroundings): NodeJ
   return {
     // Compiled and type-stripped modules are kept for the next start; where the folder cannot be written, they are not.
     NODE_COMPILE_CACHE: path.join(repository, 'node_modules', '.cache', 'compiled'),
+    // One machine, for trying out: payments go to the sandbox where no provider is named.
+    COFFER_ENV: 'development',
     ...inherited(),
     ...extra,
     MONGODB_URL: engines.mongodbUrl,

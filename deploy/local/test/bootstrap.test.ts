@@ -19,15 +19,16 @@ const LAUNCHER = `
     name, entry: import.meta.dirname + '/service.ts', logFile: import.meta.dirname + '/' + name + '.log', env: () => process.env,
   }));
   await Promise.all(services.map((service) => service.listening));
-  console.log('up ' + process.pid + ' ' + process.ppid + ' ' + process.argv.slice(2).join(','));
   setInterval(() => {}, 1000);
   let requests = 0;
+  // Before it says that it is up: the test may send its signal at that very moment.
   onStopRequest(async () => {
     if (++requests > 1) process.exit(9);
     await Promise.all(services.map((service) => service.stop()));
     console.log('stopped in order');
     process.exit(Number(process.env.EXIT_CODE ?? 0));
   });
+  console.log('up ' + process.pid + ' ' + process.ppid + ' ' + process.argv.slice(2).join(','));
 `;
 const SERVICE = `
   process.on('SIGTERM', () => setTimeout(() => process.exit(0), 100));

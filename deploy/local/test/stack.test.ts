@@ -37,7 +37,7 @@ t.test('each service comes back after it was killed, and none outlives the stack
   const stack = await startStack({ stateDir, databasePrefix: `s${randomUUID().slice(0, 8)}_` });
   t.teardown(() => stack.stop());
   t.ok(await answers(stack.url));
-  const services = ['blob', 'metadata', 'auth', 'gateway', 'worker'];
+  const services = ['blob', 'metadata', 'auth', 'payment', 'gateway', 'worker'];
   t.match(Object.keys(stack.pids()).slice(0, services.length), services);
 
   for (const name of services) {
@@ -76,5 +76,5 @@ t.test('a service with a bad configuration fails the start, and its log says whi
   t.teardown(() => rmSync(stateDir, { recursive: true, force: true }));
   const env = { FREE_LIMIT_BYTES: 'plenty' };
   const started = startStack({ stateDir, databasePrefix: `s${randomUUID().slice(0, 8)}_`, env });
-  await t.rejects(started, { message: /metadata does not start[\s\S]*FREE_LIMIT_BYTES/ });
+  await t.rejects(started, { message: /(?:metadata|payment) does not start[\s\S]*FREE_LIMIT_BYTES/ });
 });

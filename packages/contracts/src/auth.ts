@@ -61,6 +61,20 @@ export const ApiKey = Type.Object({
 export type ApiKey = Static<typeof ApiKey>;
 export const NewApiKey = Type.Object({ ...ApiKey.properties, /** Shown once. */ secret: Type.String() });
 
+/** Who did what to whom. `outcome`: `ok`, an error's code, or null where it is not known (a crash in between). */
+export const AuditEntry = Type.Object({
+  id: Id,
+  at: Time,
+  actorId: Id,
+  action: Type.String(),
+  targetId: Type.Union([Type.String(), Type.Null()]),
+  details: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()])),
+  address: Type.String(),
+  requestId: Type.String(),
+  outcome: Type.Union([Type.String(), Type.Null()]),
+});
+export type AuditEntry = Static<typeof AuditEntry>;
+
 const AccountParams = Type.Object({ accountId: Id });
 /** Idempotency of creates: the caller's key, scoped by whoever calls, and a digest of the request. */
 export const Idempotency = Type.Object({
@@ -155,6 +169,63 @@ export const authContract = contract({
       idempotent: false,
       params: AccountParams,
       body: Type.Object({ password: Password, address: Type.Optional(Type.String()) }, { additionalProperties: false }),
+    },
+    /** By an operator, as `deleteAccount`; the account's own password is not asked for. */
+    removeAccount: {
+      op: 'accounts.remove',
+      method: 'DELETE',
+      path: '/accounts/:accountId',
+      idempotent: true,
+      params: AccountParams,
+    },
+    /** By an operator: all sessions and keys end, and a link to set a new password is sent, where there is an address. */
+    resetAccount: {
+      op: 'accounts.reset',
+      method: 'POST',
+      path: '/accounts/:accountId/reset',
+      idempotent: false,
+      params: AccountParams,
+      response: Type.Object({ mailed: Type.Boolean() }),
+    },
+    /** What operators do is written down before it is done; entries are never changed. The caller is the actor. */
+    appendAudit: {
+      op: 'audit.append',
+      method: 'POST',
+      path: '/audit',
+      idempotent: false,
+      body: Type.Object(
+        {
+          action: Type.String({ pattern: '^[a-zA-Z]+\\.[a-zA-Z]+$', maxLength: 64 }),
+          targetId: Type.Union([Type.String({ maxLength: 200 }), Type.Null()]),
+          /** What was asked for, without secrets. */
+          details: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()])),
+          address: Type.String({ maxLength: 64 }),
+        },
+        { additionalProperties: false },
+      ),
+      response: Type.Object({ id: Id }),
+    },
+    /** How it ended, once. */
+    finishAudit: {
+      op: 'audit.finish',
+      method: 'PUT',
+      path: '/audit/:id/outcome',
+      idempotent: true,
+      params: Type.Object({ id: Id }),
+      body: Type.Object({ outcome: Type.String({ maxLength: 64 }) }, { additionalProperties: false }),
+    },
+    /** For operators, the latest first. */
+    listAudit: {
+      op: 'audit.list',
+      method: 'GET',
+      path: '/audit',
+      idempotent: true,
+      query: Type.Object({
+        ...PageQuery.properties,
+        actorId: Type.Optional(Id),
+        targetId: Type.Optional(Type.String({ maxLength: 200 })),
+      }),
+      response: Type.Object({ items: Type.Array(AuditEntry), nextCursor: Type.Union([Type.String(), Type.Null()]) }),
     },
     /** Sends a link to set a new password, if the address is an account's: the answer and its time tell nobody whether. Limited per address and account. */
     requestPasswordReset: {

@@ -24,6 +24,13 @@ export const Principal = Type.Object({
   keyId: Type.Optional(Type.String({ maxLength: 128 })),
   /** True for a read-only API key: nothing may be changed with it. */
   readOnly: Type.Boolean(),
+  /**
+   * Who came by a link, besides (as nobody): what lies at and below the node may be read (`viewer`), or new files put into the folder and
+   * nothing else (`dropbox`). The gateway has asked for the link at this very request.
+   */
+  link: Type.Optional(
+    Type.Object({ linkId: Id, nodeId: Id, role: Type.Union([Type.Literal('viewer'), Type.Literal('dropbox')]) }),
+  ),
 });
 export type Principal = Static<typeof Principal>;
 
@@ -37,13 +44,14 @@ export const NOBODY: Principal = Object.freeze({
   readOnly: true,
 });
 
-/** The older APIs, by the names of their plugins. Each is a door to the same accounts and files. */
+/** The older APIs, by the names of their plugins, and the pages for browsers. Each is a door to the same accounts and files. */
 export const Door = Type.Union([
   Type.Literal('cloudrest'),
   Type.Literal('images'),
   Type.Literal('vertex'),
   Type.Literal('cloudbox'),
   Type.Literal('minobject'),
+  Type.Literal('web'),
 ]);
 export type Door = Static<typeof Door>;
 

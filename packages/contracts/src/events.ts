@@ -2,6 +2,7 @@ import Type, { type Static, type TSchema } from 'typebox';
 import { Revocation } from './auth.ts';
 import { Id, Time } from './common.ts';
 import { GrantRole } from './metadata.ts';
+import { PlanLimit } from './payment.ts';
 
 /** What every event carries besides its `data`. `id` is the JetStream message id: the same event published twice counts once. */
 export const EventEnvelope = Type.Object({
@@ -50,6 +51,32 @@ export const events = {
     schema: 1,
     data: Type.Object({ accountId: Id, resetId: Id }),
   }),
+  /** The limit that an account's plan gives it; see `PlanLimit`. */
+  limitChanged: event({ type: 'payment.limit-changed', schema: 1, data: PlanLimit }),
+  /** A payment succeeded, or a success was taken back: a receipt is due. */
+  paymentSettled: event({
+    type: 'payment.settled',
+    schema: 1,
+    data: Type.Object({
+      accountId: Id,
+      paymentId: Id,
+      status: Type.Union([Type.Literal('success'), Type.Literal('reversed')]),
+    }),
+  }),
+  /** A period ends soon (`days` before, each once), or has ended (0). */
+  subscriptionEnding: event({
+    type: 'payment.subscription-ending',
+    schema: 1,
+    data: Type.Object({ accountId: Id, planId: Type.String(), periodEnd: Time, days: Type.Integer({ minimum: 0 }) }),
+  }),
+  /** The account's space passed this share of its limit on the way up; again only after it was below in between. */
+  spaceRunningOut: event({
+    type: 'metadata.space-running-out',
+    schema: 1,
+    data: Type.Object({ accountId: Id, percent: Type.Integer({ minimum: 1, maximum: 100 }) }),
+  }),
+  /** A link was revoked or changed so that it no longer holds: transfers through it end. */
+  linkRevoked: event({ type: 'metadata.link-revoked', schema: 1, data: Type.Object({ linkId: Id, nodeId: Id }) }),
   /** Rights were given to accounts that had less before; `notify` asks that they be told by mail. */
   nodeShared: event({
     type: 'metadata.node-shared',

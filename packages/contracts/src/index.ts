@@ -5,3 +5,5 @@ export * from './endpoint.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './metadata.ts';
+export * from './payment.ts';
+export * from './worker.ts';

@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { Idempotency } from './auth.ts';
-import { ByteCount, Digest, Id, NullableTime, PageQuery, PartError, PartHead, Time } from './common.ts';
+import { ByteCount, Digest, Id, NullableTime, PageQuery, PartError, PartHead, Principal, Time } from './common.ts';
 import { contract } from './endpoint.ts';
 
 /** A slice of a blob: `length` bytes from `offset`. A file's content is an ordered list of them. */
@@ -52,6 +52,8 @@ export const NodeRecord = Type.Object({
   number: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Name that is unique in the service; only where the file was made with one. */
   identifier: Type.Optional(Type.String()),
+  /** Part of what signed URLs prove: they stop working when it is raised. Only where it was raised. */
+  linkEpoch: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Since when it is shown among what everyone may see; only where it was published. */
   publishedAt: Type.Optional(Time),
   /** Who was given something on this very node, for those who may change that; absent where nobody was. */
@@ -94,6 +96,32 @@ export const Usage = Type.Object({
   folders: Type.Integer(),
 });
 export type Usage = Static<typeof Usage>;
+
+/** Gives whoever holds its token something: `viewer` to read a file or what is in a folder, `dropbox` to put new files into a folder unseen. */
+export const LinkRole = Type.Union([Type.Literal('viewer'), Type.Literal('dropbox')]);
+export type LinkRole = Static<typeof LinkRole>;
+export const Link = Type.Object({
+  id: Id,
+  nodeId: Id,
+  role: LinkRole,
+  hasPassword: Type.Boolean(),
+  expiresAt: NullableTime,
+  maxDownloads: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]),
+  downloads: Type.Integer({ minimum: 0 }),
+  note: Type.String(),
+  createdBy: Id,
+  createdAt: Time,
+  revokedAt: NullableTime,
+});
+export type Link = Static<typeof Link>;
+const LinkSettings = {
+  /** Null takes it away. */
+  password: Type.Optional(Type.Union([Type.String({ minLength: 1, maxLength: 1024 }), Type.Null()])),
+  expiresAt: Type.Optional(NullableTime),
+  maxDownloads: Type.Optional(Type.Union([Type.Integer({ minimum: 1, maximum: 1_000_000_000 }), Type.Null()])),
+  note: Type.Optional(Type.String({ maxLength: 1000 })),
+};
+const LinkParams = Type.Object({ linkId: Id });
 
 /** Raw names: any Unicode but `/` and NUL, at most 255 bytes of UTF-8, not `.` or `..`; checked by metadata (400 `invalid_name`). */
 const Name = Type.String({ minLength: 0, maxLength: 1024 });
@@ -191,7 +219,12 @@ export const metadataContract = contract({
       path: '/nodes/resolve-many',
       idempotent: true,
       body: Type.Object(
-        { questions: Type.Array(Type.Object({ accountId: Id, ref: NodeRef }, strict), { minItems: 1, maxItems: 256 }) },
+        {
+          questions: Type.Array(Type.Object({ accountId: Id, ref: NodeRef, link: Principal.properties.link }, strict), {
+            minItems: 1,
+            maxItems: 256,
+          }),
+        },
         strict,
       ),
       response: Type.Object({
@@ -299,6 +332,103 @@ export const metadataContract = contract({
       idempotent: true,
       query: PageQuery,
       response: NodePage,
+    },
+    /**
+     * For owner and editors, not on a root (403); a drop box is a folder (409 `not_a_folder`). The token is shown here only: what is stored
+     * is its hash. At most 100 living links on a node (409 `conflict`).
+     */
+    createLink: {
+      op: 'links.create',
+      method: 'POST',
+      path: '/nodes/:id/links',
+      idempotent: false,
+      params: NodeParams,
+      body: Type.Object({ role: LinkRole, ...LinkSettings }, strict),
+      response: Type.Object({ link: Link, token: Type.String() }),
+    },
+    /** For owner and editors; the revoked and expired ones too, for 30 days. */
+    listLinks: {
+      op: 'links.list',
+      method: 'GET',
+      path: '/nodes/:id/links',
+      idempotent: true,
+      params: NodeParams,
+      response: Type.Object({ items: Type.Array(Link) }),
+    },
+    updateLink: {
+      op: 'links.update',
+      method: 'PATCH',
+      path: '/links/:linkId',
+      idempotent: true,
+      params: LinkParams,
+      body: Type.Object(LinkSettings, strict),
+      response: Link,
+    },
+    /** Idempotent; event `linkRevoked`. */
+    revokeLink: { op: 'links.revoke', method: 'DELETE', path: '/links/:linkId', idempotent: true, params: LinkParams },
+    /**
+     * What a token opens, at this moment; needs no principal. 404 for an unknown one, 410 `gone` for one that was revoked, has expired,
+     * is used up or whose node is not there; 401 `link_password_required` without the password it asks for, 401 `invalid_credentials` for a wrong
+     * one, 429 after too many (per link and address).
+     */
+    openLink: {
+      op: 'links.open',
+      method: 'POST',
+      path: '/links/open',
+      idempotent: true,
+      body: Type.Object(
+        {
+          token: Type.String({ minLength: 1, maxLength: 200 }),
+          password: Type.Optional(Type.String({ maxLength: 1024 })),
+          address: Type.String({ maxLength: 64 }),
+        },
+        strict,
+      ),
+      response: Type.Object({ link: Link, node: NodeRecord }),
+    },
+    /** Counts one download, in one conditional update: never more than `maxDownloads`, whoever races. 410 `gone`. */
+    countDownload: {
+      op: 'links.count',
+      method: 'POST',
+      path: '/links/:linkId/downloads',
+      idempotent: false,
+      params: LinkParams,
+    },
+    /**
+     * Of these links, those that were revoked or are not there any more; needs no principal. For whoever serves transfers through them, since
+     * the event may be missed.
+     */
+    revokedLinks: {
+      op: 'links.revoked',
+      method: 'POST',
+      path: '/links/revoked',
+      idempotent: true,
+      body: Type.Object({ linkIds: Type.Array(Id, { minItems: 1, maxItems: 1000 }) }, strict),
+      response: Type.Object({ linkIds: Type.Array(Id) }),
+    },
+    /** Signed URLs of the node made until now stop working; for owner and editors. */
+    raiseLinkEpoch: {
+      op: 'links.raiseEpoch',
+      method: 'POST',
+      path: '/nodes/:id/link-epoch',
+      idempotent: false,
+      params: NodeParams,
+      response: NodeRecord,
+    },
+    /** Usage of all accounts together; for operators. */
+    getTotals: {
+      op: 'usage.totals',
+      method: 'GET',
+      path: '/usage',
+      idempotent: true,
+      timeoutMs: 60_000,
+      response: Type.Object({
+        accounts: Type.Integer(),
+        usedBytes: ByteCount,
+        limitBytes: Type.Number(),
+        files: Type.Integer(),
+        folders: Type.Integer(),
+      }),
     },
     /** Every file of the caller's tree that is there, in the order of making, each with the names from the root on (its own last). */
     listFiles: {
@@ -476,13 +606,14 @@ export const metadataContract = contract({
       params: Type.Object({ accountId: Id }),
       response: Usage,
     },
+    /** By an operator, in place of what the plan gives, until `null` takes it back or the plan changes. */
     setLimit: {
       op: 'usage.setLimit',
       method: 'PUT',
       path: '/usage/:accountId/limit',
       idempotent: true,
       params: Type.Object({ accountId: Id }),
-      body: Type.Object({ limitBytes: ByteCount }, strict),
+      body: Type.Object({ limitBytes: Type.Union([ByteCount, Type.Null()]) }, strict),
       response: Usage,
     },
     /** Counts the tree anew and answers what was stored beside what was counted; `repair` stores the count. */

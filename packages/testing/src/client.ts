@@ -4,20 +4,36 @@ import type {
   Access,
   Account,
   AdminAccount,
+  AdminAccountDetails,
   ApiKey,
+  AuditEntry,
   GeneralAccess,
   Grant,
   GrantRole,
+  Link,
+  LinkRole,
   Node,
   Page,
+  Payment,
+  Plan,
   Session,
   SessionInfo,
+  SharedLink,
+  SharedNode,
+  StoreCheck,
+  Subscription,
   Usage,
   Version,
 } from './shapes.ts';
 
 export type Body = Buffer | string | Readable;
 type Options = Pick<RequestOptions, 'headers' | 'signal' | 'timeoutMs'>;
+interface LinkSettings {
+  password?: string | null;
+  expiresAt?: string | null;
+  maxDownloads?: number | null;
+  note?: string;
+}
 interface PageOptions {
   limit?: number;
   cursor?: string;
@@ -87,6 +103,10 @@ export class Client {
   }
   changePassword(currentPassword: string, newPassword: string): Promise<void> {
     return this.#empty('PUT', '/v1/me/password', { json: { currentPassword, newPassword } });
+  }
+
+  deleteMe(password: string): Promise<void> {
+    return this.#empty('DELETE', '/v1/me', { json: { password } });
   }
 
   // Sessions and keys
@@ -187,6 +207,38 @@ export class Client {
     return this.#json('GET', '/v1/shared', { query: { limit, cursor } });
   }
 
+  // Links
+  createLink(id: string, body: { role: LinkRole } & LinkSettings): Promise<Link & { token: string; url: string }> {
+    return this.#json('POST', `/v1/nodes/${id}/links`, { json: body });
+  }
+  async links(id: string): Promise<Link[]> {
+    return (await this.#json<{ items: Link[] }>('GET', `/v1/nodes/${id}/links`)).items;
+  }
+  updateLink({ id, nodeId }: Pick<Link, 'id' | 'nodeId'>, body: LinkSettings): Promise<Link> {
+    return this.#json('PATCH', `/v1/nodes/${nodeId}/links/${id}`, { json: body });
+  }
+  revokeLink({ id, nodeId }: Pick<Link, 'id' | 'nodeId'>): Promise<void> {
+    return this.#empty('DELETE', `/v1/nodes/${nodeId}/links/${id}`);
+  }
+  sharedLink(token: string, o: Options = {}): Promise<SharedLink> {
+    return this.#json('GET', `/v1/links/${token}`, o);
+  }
+  sharedChildren(token: string, query: PageOptions & { parent?: string } = {}): Promise<Page<SharedNode>> {
+    return this.#json('GET', `/v1/links/${token}/children`, { query: { ...query } });
+  }
+  signUrl(
+    id: string,
+    body: { method?: 'GET' | 'PUT'; scope?: 'content' | 'upload'; expiresInSeconds: number },
+  ): Promise<{ url: string; method: string; expiresAt: string }> {
+    return this.#json('POST', `/v1/nodes/${id}/signed-url`, { json: body });
+  }
+  revokeSignedUrls(id: string): Promise<void> {
+    return this.#empty('POST', `/v1/nodes/${id}/signed-urls/revoke`);
+  }
+  archive(id: string, o: Options = {}): Promise<Reply> {
+    return this.#expect([200], 'GET', `/v1/nodes/${id}/archive`, o);
+  }
+
   // Content
   async download(id: string, o: Options = {}): Promise<Reply> {
     return await this.#expect([200, 206], 'GET', `/v1/nodes/${id}/content`, o);
@@ -219,12 +271,48 @@ export class Client {
     return this.#json('POST', `/v1/nodes/${id}/versions/${version}/restore`, o);
   }
 
+  // Plans and payments
+  plans(): Promise<Page<Plan> & { isSandbox: boolean }> {
+    return this.#json('GET', '/v1/plans');
+  }
+  checkout(planId: string, o: Options = {}): Promise<Payment> {
+    return this.#json('POST', '/v1/checkouts', { ...o, json: { planId } });
+  }
+  payments({ limit, cursor }: PageOptions = {}): Promise<Page<Payment>> {
+    return this.#json('GET', '/v1/payments', { query: { limit, cursor } });
+  }
+  payment(id: string): Promise<Payment> {
+    return this.#json('GET', `/v1/payments/${id}`);
+  }
+  subscription(): Promise<Subscription> {
+    return this.#json('GET', '/v1/subscription');
+  }
+  cancelSubscription(): Promise<Subscription> {
+    return this.#json('POST', '/v1/subscription/cancel');
+  }
+
   // Operators
   findAccounts(query: string, { limit, cursor }: PageOptions = {}): Promise<Page<AdminAccount>> {
     return this.#json('GET', '/v1/admin/accounts', { query: { query, limit, cursor } });
   }
-  updateAccount(id: string, body: { limitBytes?: number; suspended?: boolean }): Promise<AdminAccount> {
+  adminAccount(id: string): Promise<AdminAccountDetails> {
+    return this.#json('GET', `/v1/admin/accounts/${id}`);
+  }
+  /** A limit of null is what the account's plan gives. */
+  updateAccount(id: string, body: { limitBytes?: number | null; suspended?: boolean }): Promise<AdminAccount> {
     return this.#json('PATCH', `/v1/admin/accounts/${id}`, { json: body });
+  }
+  resetAccount(id: string): Promise<{ mailed: boolean }> {
+    return this.#json('POST', `/v1/admin/accounts/${id}/reset`);
+  }
+  deleteAccount(id: string): Promise<void> {
+    return this.#empty('DELETE', `/v1/admin/accounts/${id}`);
+  }
+  audit(query: { actorId?: string; targetId?: string } & PageOptions = {}): Promise<Page<AuditEntry>> {
+    return this.#json('GET', '/v1/admin/audit', { query: { ...query } });
+  }
+  checkStore(body: { accountId?: string; repair?: boolean; cursor?: string } = {}): Promise<StoreCheck> {
+    return this.#json('POST', '/v1/admin/store/check', { json: body });
   }
 }
 

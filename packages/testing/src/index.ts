@@ -1,3 +1,4 @@
+export * from './browser.ts';
 export * from './client.ts';
 export * from './dialects/index.ts';
 export * from './factories.ts';

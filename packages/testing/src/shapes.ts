@@ -57,6 +57,32 @@ export interface AdminAccount extends Account {
   usage: Usage;
 }
 
+export interface AdminAccountDetails extends AdminAccount {
+  /** Null where payments cannot be asked. */
+  subscription: { plan: { id: string }; status: string; periodEnd: string | null; limitBytes: number } | null;
+}
+
+export interface AuditEntry {
+  id: string;
+  at: string;
+  actorId: string;
+  action: string;
+  targetId: string | null;
+  details: Record<string, string | number | boolean | null>;
+  address: string;
+  requestId: string;
+  outcome: string | null;
+}
+
+export interface StoreCheck {
+  isSound: boolean;
+  checkedAccounts: number;
+  differing: { accountId: string; stored: Usage; counted: Usage; isRepaired: boolean }[];
+  busy: string[];
+  store: { freeBytes: number; totalBytes: number; writable: boolean; quarantined: number };
+  nextCursor: string | null;
+}
+
 export interface Session {
   sessionId: string;
   accessToken: string;
@@ -102,6 +128,45 @@ export interface Version {
   sha256: string | null;
 }
 
+export interface Money {
+  amountMinor: number;
+  currency: string;
+}
+
+export interface Plan {
+  id: string;
+  name: string;
+  limitBytes: number;
+  price: Money | null;
+  periodDays: number;
+}
+
+export type PaymentStatus = 'initiated' | 'pending' | 'success' | 'failed' | 'abandoned' | 'reversed';
+
+export interface Payment extends Money {
+  id: string;
+  reference: string;
+  provider: 'paystack' | 'sandbox';
+  planId: string;
+  planName: string;
+  creditMinor: number;
+  status: PaymentStatus;
+  history: { status: PaymentStatus; at: string; source: string }[];
+  checkoutUrl: string | null;
+  createdAt: string;
+  settledAt: string | null;
+  periodStart: string | null;
+  periodEnd: string | null;
+}
+
+export interface Subscription {
+  plan: Plan;
+  status: 'none' | 'active' | 'cancelled';
+  periodStart: string | null;
+  periodEnd: string | null;
+  limitBytes: number;
+}
+
 /** RFC 9457, with Coffer's members. */
 export interface Problem {
   type: string;
@@ -111,4 +176,44 @@ export interface Problem {
   detail: string;
   requestId: string;
   errors: { path: string; message: string }[];
+}
+
+export type LinkRole = 'viewer' | 'dropbox';
+
+export interface Link {
+  id: string;
+  nodeId: string;
+  role: LinkRole;
+  hasPassword: boolean;
+  expiresAt: string | null;
+  maxDownloads: number | null;
+  downloads: number;
+  downloadsLeft: number | null;
+  note: string;
+  createdBy: string;
+  createdAt: string;
+  revokedAt: string | null;
+}
+
+/** A link as whoever has it sees it. */
+export interface SharedLink {
+  name: string;
+  kind: 'file' | 'folder';
+  size: number | null;
+  mime: string | null;
+  role: LinkRole;
+  hasPassword: boolean;
+  expiresAt: string | null;
+  note: string;
+  downloadsLeft: number | null;
+}
+
+export interface SharedNode {
+  id: string;
+  kind: 'file' | 'folder';
+  name: string;
+  size: number | null;
+  mime: string | null;
+  etag: string | null;
+  modifiedAt: string;
 }

@@ -53,6 +53,15 @@ function jsonRoutes({ fileId, folderId, accountId }: Scene): Route[] {
     { method: 'POST', path: `/v1/nodes/${folderId}/children`, good: { name: 'made' } },
     { method: 'POST', path: `/v1/nodes/${fileId}/copy`, good: { parentId: 'root', name: 'copied' } },
     { method: 'PATCH', path: `/v1/admin/accounts/${accountId}`, good: { limitBytes: 1 }, auth: 'operator' },
+    // None of them gets through: the account is still there afterwards.
+    { method: 'DELETE', path: '/v1/me', good: { password: PASSWORD } },
+    {
+      method: 'PUT',
+      path: `/v1/admin/accounts/${accountId}/plan`,
+      good: { planId: 'basic', until: null },
+      auth: 'operator',
+    },
+    { method: 'POST', path: `/v1/admin/payments/${ABSENT}/reverse`, good: { reason: 'x' }, auth: 'operator' },
   ];
 }
 
@@ -105,7 +114,8 @@ function brokenJson(scene: Scene): BadCase[] {
 
 /** Values that a field of a JSON body must not have. */
 function badFields(scene: Scene): BadCase[] {
-  const [accounts, me, password, sessions, refresh, keys, node, children, copy, admin] = jsonRoutes(scene);
+  const [accounts, me, password, sessions, refresh, keys, node, children, copy, admin, deletion, plan, reversal] =
+    jsonRoutes(scene);
   const long = 'x'.repeat(300);
   const many = Object.fromEntries(Array.from({ length: 65 }, (_, n) => [`k${n}`, 'v']));
   const heavy = Object.fromEntries(Array.from({ length: 10 }, (_, n) => [`k${n}`, 'v'.repeat(4000)]));
@@ -147,8 +157,13 @@ function badFields(scene: Scene): BadCase[] {
     [copy, 'parentId', ['nope', 5]],
     [copy, 'parentId', [ABSENT], 404, 'not_found'],
     [copy, 'parentId', [scene.fileId], 409, 'not_a_folder'],
-    [admin, 'limitBytes', [-1, 1.5, '5', 2 ** 60, null]],
+    [admin, 'limitBytes', [-1, 1.5, '5', 2 ** 60, {}]],
     [admin, 'suspended', ['yes', 1, null]],
+    [deletion, 'password', [5, null, '']],
+    [deletion, 'password', ['not the password'], 401, 'invalid_credentials'],
+    [plan, 'planId', [5, null, '', 'a b', 'x'.repeat(33)]],
+    [plan, 'until', ['soon', 5, '2001-01-01T00:00:00.000Z', '2026-13-45T00:00:00.000Z', 'x'.repeat(300)]],
+    [reversal, 'reason', [5, null, '', ' ', 'x'.repeat(501)]],
   ];
   return table.flatMap(([route, field, values, status = 400, code = 'invalid_body']) => {
     if (route === undefined || (route.auth === 'operator' && scene.operatorToken === undefined)) return [];
@@ -332,6 +347,8 @@ function badCredentials({ fileId, accessToken, readOnlyKey, keyId, accountId }: 
     ['GET', '/v1/search?q=x'],
     ['GET', '/v1/admin/accounts'],
     ['PATCH', `/v1/admin/accounts/${accountId}`],
+    ['DELETE', '/v1/me'],
+    ['DELETE', `/v1/admin/accounts/${accountId}`],
   ];
   const changing = closed.filter(
     ([method, path]) => method !== 'GET' && method !== 'HEAD' && !path.startsWith('/v1/admin'),
@@ -538,7 +555,7 @@ function badPaths(): BadCase[] {
     bad('GET', '/%zz', 'bad_request'),
     bad('POST', '/v1/usage', 'method_not_allowed', 405),
     bad('PUT', '/v1/trash', 'method_not_allowed', 405),
-    bad('DELETE', '/v1/me', 'method_not_allowed', 405),
+    bad('PUT', '/v1/me', 'method_not_allowed', 405),
     bad('PATCH', '/v1/files/x', 'method_not_allowed', 405),
     bad('POST', '/v1/files/x', 'method_not_allowed', 405),
   ];

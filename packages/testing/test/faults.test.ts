@@ -23,7 +23,7 @@ import {
 const seconds = Number(process.env.FAULT_SECONDS ?? 25);
 const WRITERS = 32;
 const ACCOUNTS = 4;
-const VICTIMS = ['gateway', 'auth', 'metadata', 'blob', 'worker', 'mongodb', 'nats', 'redis'] as const;
+const VICTIMS = ['gateway', 'auth', 'metadata', 'blob', 'payment', 'worker', 'mongodb', 'nats', 'redis'] as const;
 const EVERY_MS = 3_000;
 const RECOVERY_MS = 90_000;
 const RENEW_EVERY_MS = 120_000;

@@ -34,6 +34,24 @@ const OWN_LISTS = {
   'access.shared': '/v1/shared',
 };
 
+/** What operators alone may ask; ID is somebody's. */
+const OPERATORS: Readonly<Record<string, readonly [method: string, path: string]>> = {
+  'admin.getAccount': ['GET', '/v1/admin/accounts/ID'],
+  'admin.resetAccount': ['POST', '/v1/admin/accounts/ID/reset'],
+  'admin.setPlan': ['PUT', '/v1/admin/accounts/ID/plan'],
+  'admin.deleteAccount': ['DELETE', '/v1/admin/accounts/ID'],
+  'admin.getUsage': ['GET', '/v1/admin/usage'],
+  'admin.checkStore': ['POST', '/v1/admin/store/check'],
+  'admin.findPayments': ['GET', '/v1/admin/payments'],
+  'admin.reversePayment': ['POST', '/v1/admin/payments/ID/reverse'],
+  'admin.checkLedger': ['POST', '/v1/admin/ledger/check'],
+  'admin.listQueues': ['GET', '/v1/admin/queues'],
+  'admin.listJobs': ['GET', '/v1/admin/queues/mail/jobs?state=failed'],
+  'admin.retryJob': ['POST', '/v1/admin/queues/mail/jobs/x/retry'],
+  'admin.discardJob': ['DELETE', '/v1/admin/queues/mail/jobs/x'],
+  'admin.listAudit': ['GET', '/v1/admin/audit'],
+};
+
 /** Every native route that reaches a node, and those that reach none as far as asking changes nothing. */
 export function nativeRoutes(spare: Person): Route[] {
   const json = (value: unknown): RequestOptions => ({ json: value });
@@ -121,6 +139,36 @@ export function nativeRoutes(spare: Person): Route[] {
       return ['POST', `/v1/nodes/${id}/restore`];
     }),
 
+    route('archives.get', 'read', ({ folder }) => ['GET', `/v1/nodes/${folder.id}/archive`]),
+    route('archives.head', 'read', ({ file }) => ['HEAD', `/v1/nodes/${file.id}/archive`]),
+    route('signedUrls.create: content', 'read', ({ file }) => [
+      'POST',
+      `/v1/nodes/${file.id}/signed-url`,
+      json({ scope: 'content', expiresInSeconds: 60 }),
+    ]),
+    route('signedUrls.create: upload', 'change', ({ changed }) => [
+      'POST',
+      `/v1/nodes/${changed.id}/signed-url`,
+      json({ scope: 'upload', expiresInSeconds: 60 }),
+    ]),
+    route('signedUrls.revoke', 'change', ({ changed }) => ['POST', `/v1/nodes/${changed.id}/signed-urls/revoke`]),
+    route('links.create', 'change', async (world) => [
+      'POST',
+      `/v1/nodes/${(await world.victim('file')).id}/links`,
+      json({ role: 'viewer' }),
+    ]),
+    route('links.list', 'change', ({ file }) => ['GET', `/v1/nodes/${file.id}/links`]),
+    route('links.update', 'change', async (world) => {
+      const { id } = await world.victim('file');
+      const link = await world.ownerClient.createLink(id, { role: 'viewer' });
+      return ['PATCH', `/v1/nodes/${id}/links/${link.id}`, json({ note: 'changed' })];
+    }),
+    route('links.revoke', 'change', async (world) => {
+      const { id } = await world.victim('file');
+      const link = await world.ownerClient.createLink(id, { role: 'viewer' });
+      return ['DELETE', `/v1/nodes/${id}/links/${link.id}`];
+    }),
+
     route('files.get', 'own', ({ path }) => ['GET', `/v1/files/${encodeURI(path)}`]),
     route('files.head', 'own', ({ path }) => ['HEAD', `/v1/files/${encodeURI(path)}`]),
     route('files.delete', 'own', async (world) => {
@@ -145,5 +193,12 @@ export function nativeRoutes(spare: Person): Route[] {
       `/v1/admin/accounts/${folder.ownerId}`,
       json({ suspended: true }),
     ]),
+    ...Object.entries(OPERATORS).map(([op, [method, path]]) =>
+      route(op, 'operator', ({ folder }) => [
+        method,
+        path.replace('ID', folder.ownerId),
+        method === 'GET' || method === 'DELETE' ? {} : json({}),
+      ]),
+    ),
   ];
 }

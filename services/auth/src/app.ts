@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, appError, createApp, registerOps, type ServiceContext } from '@coffer/service-kit';
 
 import type { Config } from './config.ts';
+import { createAccountReset } from './domain/account-reset.ts';
 import { createAccounts } from './domain/accounts.ts';
+import { createAudit } from './domain/audit.ts';
 import { createDeletion } from './domain/deletion.ts';
 import { createImportedKeys } from './domain/imported-keys.ts';
 import { createKeys } from './domain/keys.ts';
@@ -16,12 +18,14 @@ import { createSessionKeys } from './domain/session-keys.ts';
 import { createSessions } from './domain/sessions.ts';
 import { createOutboxes } from './events/outboxes.ts';
 import accountRoutes from './routes/accounts.ts';
+import auditRoutes from './routes/audit.ts';
 import keyRoutes from './routes/keys.ts';
 import passwordResetRoutes from './routes/password-resets.ts';
 import sessionKeyRoutes from './routes/session-keys.ts';
 import sessionRoutes from './routes/sessions.ts';
 import trustRoutes from './routes/trust.ts';
 import { createAccountStore } from './store/accounts.ts';
+import { createAuditStore } from './store/audit.ts';
 import { createKeyStore } from './store/keys.ts';
 import { createLoginLimits } from './store/login-limits.ts';
 import { createIndexes, openMongo, ping } from './store/mongo.ts';
@@ -74,7 +78,8 @@ export async function buildApp(ctx: ServiceContext, config: Readonly<Config>): P
   const accounts = createAccounts(accountPorts);
   const profiles = createProfiles({ profiles: createProfileStore(mongo, sealing) });
   const changePassword = createPasswordChange(accountPorts);
-  const deleteAccount = createDeletion(accountPorts);
+  const deletion = createDeletion(accountPorts);
+  const audit = createAudit({ audit: createAuditStore(mongo) });
   const keys = createKeys({ keys: keyStore, events: outboxes.accounts });
   const importedKeys = createImportedKeys({ keys: keyStore, logIn: createLogIn(sessionPorts) });
   const passwordResets = createPasswordResets({
@@ -84,6 +89,7 @@ export async function buildApp(ctx: ServiceContext, config: Readonly<Config>): P
     resetLimits: limits.resets,
     events: outboxes,
   });
+  const resetAccount = createAccountReset({ ...accountPorts, keys: keyStore, order: passwordResets.order });
 
   async function revocations() {
     const now = Date.now();
@@ -133,11 +139,12 @@ export async function buildApp(ctx: ServiceContext, config: Readonly<Config>): P
   }
   app.register((scope: App, _options, done) => {
     scope.addHook('onRequest', requirePrepared);
-    accountRoutes(scope, { accounts, profiles, changePassword, deleteAccount });
+    accountRoutes(scope, { accounts, profiles, changePassword, deletion, resetAccount });
     sessionRoutes(scope, { sessions });
     sessionKeyRoutes(scope, { sessionKeys });
     keyRoutes(scope, { keys, importedKeys });
     passwordResetRoutes(scope, { passwordResets });
+    auditRoutes(scope, { audit });
     trustRoutes(scope, { signingKeys, revocations });
     done();
   });

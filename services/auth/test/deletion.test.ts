@@ -151,7 +151,7 @@ t.test('a crash between the account and its sessions leaves no session that work
       },
     },
   });
-  await t.rejects(halfway(account.id, { password }), { message: 'crashed' });
+  await t.rejects(halfway.byOwner(account.id, { password }), { message: 'crashed' });
   const living = { accountId: account.id, endedAt: { $exists: false } };
   t.equal(await auth.mongo.sessions.countDocuments(living), 2);
   t.equal(await outcome(client.call('verifySessionKey', { body: { key, door: 'vertex' } })), 'session_ended');

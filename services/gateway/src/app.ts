@@ -8,21 +8,29 @@ import { routableTarget } from './domain/paths.ts';
 import type { App, Gateway } from './gateway.ts';
 import { takeJson } from './json.ts';
 import { describeApi, serveDocs } from './openapi.ts';
+import { pageRoutes } from './pages/index.ts';
 import { limitAccounts, limitAddresses } from './rate-limits.ts';
 import { healthRoutes } from './routes/health.ts';
+import { linkPageRoutes } from './routes/link-page.ts';
 import { accessRoutes } from './routes/v1/access.ts';
 import { meRoutes, newAccountRoute } from './routes/v1/accounts.ts';
-import { adminRoutes } from './routes/v1/admin.ts';
+import { adminRoutes } from './routes/v1/admin/index.ts';
+import { archiveRoutes } from './routes/v1/archives.ts';
 import { childrenRoute, newChildRoute } from './routes/v1/children.ts';
 import { contentReadRoutes, contentWriteRoutes } from './routes/v1/content.ts';
 import { fileReadRoutes, fileWriteRoute } from './routes/v1/files.ts';
 import { keyRoutes } from './routes/v1/keys.ts';
+import { linkRoutes } from './routes/v1/links.ts';
 import { nodeRoutes } from './routes/v1/nodes.ts';
+import { paymentRoutes, plansRoute } from './routes/v1/payments.ts';
 import { searchRoute } from './routes/v1/search.ts';
 import { loginRoutes, sessionRoutes } from './routes/v1/sessions.ts';
+import { sharedReadRoutes, sharedWriteRoute } from './routes/v1/shared.ts';
+import { signedReadRoutes, signedUrlRoutes, signedWriteRoute } from './routes/v1/signed-urls.ts';
 import { trashRoutes } from './routes/v1/trash.ts';
 import { usageRoute } from './routes/v1/usage.ts';
 import { versionRoutes } from './routes/v1/versions.ts';
+import { webhookRoute } from './routes/v1/webhooks.ts';
 import { welcomeRoute } from './routes/welcome.ts';
 import { handleExpectations } from './uploads/expect.ts';
 import { refuseOddTargets, refuseSlowBodies } from './uploads/limits.ts';
@@ -69,8 +77,21 @@ export async function createGatewayApp(
     if (!dialects.some(({ ownsRoot }) => ownsRoot)) welcomeRoute(open);
     healthRoutes(open, isReady);
     newAccountRoute(open, gateway);
+    plansRoute(open, gateway);
   });
   scope(app, (open) => loginRoutes(open, gateway));
+  scope(app, (open) => webhookRoute(open, gateway));
+  scope(app, (open) => pageRoutes(open, gateway));
+  scope(app, (open) => {
+    sharedReadRoutes(open, gateway);
+    signedReadRoutes(open, gateway);
+  });
+  scope(app, (open) => {
+    takeBytes(open);
+    sharedWriteRoute(open, gateway);
+    signedWriteRoute(open, gateway);
+  });
+  scope(app, (open) => linkPageRoutes(open, gateway));
   scope(app, (closed) => {
     authenticate(closed, gateway);
     limitAccounts(closed, config);
@@ -78,9 +99,7 @@ export async function createGatewayApp(
     scope(closed, (inner) => newChildRoute(inner, gateway));
     scope(closed, (inner) => adminRoutes(inner, gateway));
     scope(closed, (inner) => {
-      // Here a body is a file, whatever its type says.
-      inner.removeAllContentTypeParsers();
-      inner.addContentTypeParser('*', (_request, _payload, done) => done(null));
+      takeBytes(inner);
       contentWriteRoutes(inner, gateway);
       fileWriteRoute(inner, gateway);
     });
@@ -94,15 +113,25 @@ const CLOSED = [
   sessionRoutes,
   keyRoutes,
   usageRoute,
+  paymentRoutes,
   nodeRoutes,
   accessRoutes,
   childrenRoute,
   contentReadRoutes,
+  archiveRoutes,
+  linkRoutes,
+  signedUrlRoutes,
   fileReadRoutes,
   trashRoutes,
   versionRoutes,
   searchRoute,
 ];
+
+/** Here a body is a file, whatever its type says. */
+function takeBytes(app: App): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+}
 
 /** An encapsulated scope: its hooks and parsers hold for its own routes alone. */
 function scope(app: App, fill: (scope: App) => void): void {

@@ -1,4 +1,4 @@
-import { authContract, blobContract, metadataContract } from '@coffer/contracts';
+import { authContract, blobContract, metadataContract, paymentContract, workerContract } from '@coffer/contracts';
 import { createApp, createClient, createService, listen, registerOps } from '@coffer/service-kit';
 import { createGatewayApp } from './app.ts';
 import { createApiKeyVerifier } from './auth/api-keys.ts';
@@ -9,6 +9,7 @@ import { readConfig } from './config.ts';
 import { createSessionKeys } from './dialects/common/sessions.ts';
 import { createNodeReader } from './downloads/node-reader.ts';
 import { createSmallBlobs } from './downloads/small-blobs.ts';
+import { createLinkTransfers } from './links/transfers.ts';
 import { readyChecks } from './routes/health.ts';
 import { createLeaveBook } from './uploads/leave.ts';
 import { createWrites } from './uploads/writes.ts';
@@ -18,6 +19,8 @@ const ctx = await createService({ service: 'gateway', config });
 const auth = createClient(ctx, authContract);
 const metadata = createClient(ctx, metadataContract);
 const blob = createClient(ctx, blobContract);
+const payment = createClient(ctx, paymentContract);
+const worker = createClient(ctx, workerContract);
 
 const revocations = createRevocations();
 const revocationsRead = watchRevocations(ctx, auth, revocations);
@@ -44,11 +47,14 @@ const gateway = {
   auth,
   metadata,
   blob,
+  payment,
+  worker,
   tokens,
   apiKeys,
   sessionKeys,
   nodes: createNodeReader(metadata),
   leave: createLeaveBook(),
+  linkTransfers: createLinkTransfers(ctx, metadata),
   writes: createWrites(ctx, blob, metadata),
   smallBlobs: createSmallBlobs(config.BLOB_CACHE_BYTES),
 };

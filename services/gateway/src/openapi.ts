@@ -42,9 +42,11 @@ export async function describeApi(app: App): Promise<void> {
         'versions',
         'trash',
         'access',
+        'links',
         'accounts',
         'sessions',
         'keys',
+        'payments',
         'operators',
       ].map((name) => ({ name })),
       components: {

@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { archiveName } from '../src/domain/archive-names.ts';
-import { type ArchiveEntry, zipOf } from '../src/downloads/archive.ts';
+import { type ArchiveEntry, ArchiveLength, zipOf } from '../src/downloads/archive.ts';
+import { Manifest } from '../src/downloads/manifest.ts';
 
 t.setTimeout(300_000);
 const run = promisify(execFile);
@@ -147,6 +148,55 @@ t.test('reading less than all of it closes the file that was being read', async 
   t.ok(closed);
 });
 
+/** How long it is said to be, and how long it is. */
+async function lengths(entries: readonly ArchiveEntry[]): Promise<[number, number]> {
+  const length = new ArchiveLength();
+  for (const entry of entries) {
+    const isFile = entry.kind === 'file';
+    const nameBytes = Buffer.byteLength(entry.path) + (isFile ? 0 : 1);
+    length.add({ nameBytes, isFile, sizeBytes: isFile ? entry.sizeBytes : 0 });
+  }
+  let bytes = 0;
+  for await (const piece of zipOf(of(entries))) bytes += piece.length;
+  return [length.bytes(), bytes];
+}
+
+t.test('the length of an archive is known before it is made', async (t) => {
+  const small = fc.oneof(
+    fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' }).map(folder),
+    fc
+      .tuple(fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' }), fc.uint8Array({ maxLength: 50 }))
+      .map(([name, bytes]) => file(name, Buffer.from(bytes))),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(small, { maxLength: 20 }), async (entries) => {
+      const [said, made] = await lengths(entries);
+      return said === made;
+    }),
+    { numRuns: 200 },
+  );
+  const zeros = (sizeBytes: number): ArchiveEntry => ({
+    kind: 'file',
+    path: 'large',
+    modifiedAt: AT,
+    sizeBytes,
+    open: async () => zerosOf(sizeBytes),
+  });
+  async function* zerosOf(sizeBytes: number) {
+    for (let left = sizeBytes; left > 0; left -= ZEROS.length) yield ZEROS.subarray(0, Math.min(left, ZEROS.length));
+  }
+  const edges: [string, ArchiveEntry[]][] = [
+    ['one that does not need 64 bits', [zeros(0xfffffffe), file('after', Buffer.from('x'))]],
+    ['one that does', [zeros(0xffffffff), file('after', Buffer.from('x')), folder('f')]],
+    ['65,534 entries', Array.from({ length: 65_534 }, (_, n) => folder(`${n}`))],
+    ['65,535 entries', Array.from({ length: 65_535 }, (_, n) => folder(`${n}`))],
+  ];
+  for (const [what, entries] of edges) {
+    const [said, made] = await lengths(entries);
+    t.equal(said, made, what);
+  }
+});
+
 const ID = (n: number): string => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 
 t.test('names in an archive stay below where it is unpacked', async (t) => {
@@ -181,5 +231,61 @@ t.test('no two siblings have the same name in an archive', async () => {
       );
     }),
     { numRuns: 2_000 },
+  );
+});
+
+t.test('a manifest gives back what was written into it', async (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.record({
+          name: fc.string({ minLength: 1, maxLength: 60, unit: 'grapheme' }),
+          isFile: fc.boolean(),
+          sizeBytes: fc.maxSafeNat(),
+          modifiedAtMs: fc.nat(),
+          up: fc.nat({ max: 3 }),
+        }),
+        { maxLength: 60 },
+      ),
+      (drawn) => {
+        const manifest = new Manifest();
+        const path: string[] = [];
+        const written = drawn.map(({ name, isFile, sizeBytes, modifiedAtMs, up }, n) => {
+          path.length = Math.max(0, path.length - up);
+          const seen = {
+            id: ID(n),
+            vid: isFile ? ID(n + 1_000) : undefined,
+            sizeBytes: isFile ? sizeBytes : 0,
+            modifiedAtMs,
+            depth: path.length,
+            name,
+          };
+          manifest.add(seen);
+          const entry = { ...seen, path: [...path, name].join('/') };
+          if (!isFile) path.push(name);
+          return entry;
+        });
+        const read = [...manifest.entries()].map(({ id, vid, sizeBytes, modifiedAtMs, depth, name, path }) => ({
+          id,
+          vid,
+          sizeBytes,
+          modifiedAtMs,
+          depth,
+          name,
+          path,
+        }));
+        return JSON.stringify(read) === JSON.stringify(written);
+      },
+    ),
+    { numRuns: 300 },
+  );
+  const manifest = new Manifest();
+  const deep = { vid: undefined, sizeBytes: 0, modifiedAtMs: 0, name: 'x'.repeat(255) };
+  for (let depth = 0; depth < 255; depth++) manifest.add({ ...deep, id: ID(depth), depth });
+  t.throws(
+    () => {
+      for (let depth = 255; depth < 260; depth++) manifest.add({ ...deep, id: ID(depth), depth });
+    },
+    { code: 'too_large' },
   );
 });

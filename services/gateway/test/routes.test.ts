@@ -385,7 +385,7 @@ t.test('what every answer has', async (t) => {
   t.same([sent.headers['x-request-id'], sent.problem().requestId], ['my-request-1', 'my-request-1']);
   t.same([sent.status, sent.problem().code], [404, 'not_found']);
   const wrong = await nobody.request('POST', '/v1/me', { json: {} });
-  t.same([wrong.status, wrong.headers.allow], [405, 'GET, HEAD, PATCH']);
+  t.same([wrong.status, wrong.headers.allow], [405, 'DELETE, GET, HEAD, PATCH']);
   t.equal((await nobody.request('GET', `/v1/files/${'x'.repeat(9_000)}`)).problem().code, 'uri_too_long');
   t.equal(
     (await nobody.request('GET', '/', { headers: { 'x-big': 'x'.repeat(20_000) } })).problem().code,
@@ -467,6 +467,48 @@ t.test('the OpenAPI document', async (t) => {
     'GET /v1/search',
     'GET /v1/admin/accounts',
     'PATCH /v1/admin/accounts/{id}',
+    'DELETE /v1/admin/accounts/{id}',
+    'DELETE /v1/admin/queues/{queue}/jobs/{jobId}',
+    'DELETE /v1/me',
+    'DELETE /v1/nodes/{id}/links/{linkId}',
+    'GET /v1/admin/accounts/{id}',
+    'GET /v1/admin/audit',
+    'GET /v1/admin/payments',
+    'GET /v1/admin/queues',
+    'GET /v1/admin/queues/{queue}/jobs',
+    'GET /v1/admin/usage',
+    'GET /v1/links/{token}',
+    'GET /v1/links/{token}/archive',
+    'GET /v1/links/{token}/children',
+    'GET /v1/links/{token}/children/{nodeId}/content',
+    'GET /v1/links/{token}/content',
+    'GET /v1/nodes/{id}/archive',
+    'GET /v1/nodes/{id}/links',
+    'GET /v1/payments',
+    'GET /v1/payments/{id}',
+    'GET /v1/plans',
+    'GET /v1/signed/{token}/{name}',
+    'GET /v1/subscription',
+    'HEAD /v1/links/{token}/archive',
+    'HEAD /v1/links/{token}/children/{nodeId}/content',
+    'HEAD /v1/links/{token}/content',
+    'HEAD /v1/nodes/{id}/archive',
+    'HEAD /v1/signed/{token}/{name}',
+    'PATCH /v1/nodes/{id}/links/{linkId}',
+    'POST /v1/admin/accounts/{id}/reset',
+    'POST /v1/admin/ledger/check',
+    'POST /v1/admin/payments/{id}/reverse',
+    'POST /v1/admin/queues/{queue}/jobs/{jobId}/retry',
+    'POST /v1/admin/store/check',
+    'POST /v1/checkouts',
+    'POST /v1/nodes/{id}/links',
+    'POST /v1/nodes/{id}/signed-url',
+    'POST /v1/nodes/{id}/signed-urls/revoke',
+    'POST /v1/subscription/cancel',
+    'POST /v1/webhooks/{provider}',
+    'PUT /v1/admin/accounts/{id}/plan',
+    'PUT /v1/links/{token}/children/{name}',
+    'PUT /v1/signed/{token}',
   ];
   t.same(routes.sort(), table.sort(), 'every route, and no other');
   const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));

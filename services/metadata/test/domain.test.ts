@@ -1,4 +1,4 @@
-import type { Principal } from '@coffer/contracts';
+import { type LinkRole, NOBODY, type Principal } from '@coffer/contracts';
 import { isAppError, newId } from '@coffer/service-kit';
 import fc from 'fast-check';
 import t from 'tap';
@@ -11,6 +11,7 @@ import { fromPairs, newNode, rootNode, toPairs } from '../src/domain/node.ts';
 import { preconditionsHold } from '../src/domain/preconditions.ts';
 import { changeProperties } from '../src/domain/properties.ts';
 import { addDeltas, negate, type PendingItem, planReplace, settlement } from '../src/domain/quota.ts';
+import { judgeSpace } from '../src/domain/space.ts';
 import { judge } from '../src/store/sweeper.ts';
 
 const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 255 }).filter((s) => nameProblem(s) === null);
@@ -125,30 +126,63 @@ t.test('who may do what', async (t) => {
     [
       'owner',
       person(owner),
-      { read: 'yes', change: 'yes', place: 'yes', share: 'yes' },
-      { read: 'yes', change: 'yes', place: 'forbidden', share: 'forbidden' },
+      { read: 'yes', change: 'yes', deposit: 'yes', place: 'yes', share: 'yes' },
+      { read: 'yes', change: 'yes', deposit: 'yes', place: 'forbidden', share: 'forbidden' },
     ],
     [
       'owner’s read-only key',
       person({ ...owner, readOnly: true }),
-      { read: 'yes', change: 'read_only', place: 'read_only', share: 'read_only' },
-      { read: 'yes', change: 'read_only', place: 'read_only', share: 'read_only' },
+      { read: 'yes', change: 'read_only', deposit: 'read_only', place: 'read_only', share: 'read_only' },
+      { read: 'yes', change: 'read_only', deposit: 'read_only', place: 'read_only', share: 'read_only' },
     ],
     [
       'another',
       person({}),
-      { read: 'not_found', change: 'not_found', place: 'not_found', share: 'not_found' },
-      { read: 'not_found', change: 'not_found', place: 'not_found', share: 'not_found' },
+      { read: 'not_found', change: 'not_found', deposit: 'not_found', place: 'not_found', share: 'not_found' },
+      { read: 'not_found', change: 'not_found', deposit: 'not_found', place: 'not_found', share: 'not_found' },
     ],
     [
       'operator',
       person({ role: 'operator' }),
-      { read: 'not_found', change: 'not_found', place: 'not_found', share: 'not_found' },
-      { read: 'not_found', change: 'not_found', place: 'not_found', share: 'not_found' },
+      { read: 'not_found', change: 'not_found', deposit: 'not_found', place: 'not_found', share: 'not_found' },
+      { read: 'not_found', change: 'not_found', deposit: 'not_found', place: 'not_found', share: 'not_found' },
     ],
   ];
+  const by = (role: LinkRole, nodeId: string, o: Partial<Principal> = {}): Principal => ({
+    ...NOBODY,
+    ...o,
+    link: { linkId: newId(), nodeId, role },
+  });
+  const nothing = {
+    read: 'not_found',
+    change: 'not_found',
+    deposit: 'not_found',
+    place: 'not_found',
+    share: 'not_found',
+  } as const;
+  const looks = {
+    read: 'yes',
+    change: 'read_only',
+    deposit: 'read_only',
+    place: 'read_only',
+    share: 'read_only',
+  } as const;
+  table.push(
+    ['a link to the node', by('viewer', node._id), looks, nothing],
+    ['a link to what is above', by('viewer', root._id), looks, looks],
+    ['a link to something else', by('viewer', newId()), nothing, nothing],
+    [
+      'a link and no account’s read-only mark',
+      by('viewer', node._id, { readOnly: false }),
+      { ...looks, change: 'forbidden', deposit: 'forbidden', place: 'forbidden', share: 'forbidden' },
+      nothing,
+    ],
+    ['a drop box', by('dropbox', root._id), nothing, { ...nothing, deposit: 'yes' }],
+    ['a drop box elsewhere', by('dropbox', newId()), nothing, nothing],
+    ['a drop box with an account', by('dropbox', root._id, { accountId: newId() }), nothing, nothing],
+  );
   for (const [who, principal, onNode, onRoot] of table) {
-    for (const action of ['read', 'change', 'place', 'share'] as const) {
+    for (const action of ['read', 'change', 'deposit', 'place', 'share'] as const) {
       t.equal(can(principal, action, node, [root]), onNode[action], `${who}: ${action}`);
       t.equal(can(principal, action, root, []), onRoot[action], `${who}: ${action} the root`);
     }
@@ -249,4 +283,27 @@ t.test('the hints’ map forgets what was not used', async (t) => {
   map.get('a');
   map.set('c', 3);
   t.same([map.get('a'), map.get('b'), map.get('c'), map.size], [1, undefined, 3, 2]);
+});
+
+t.test('space that runs out is told once on the way up, however it goes up and down', async (t) => {
+  const step = fc.integer({ min: 0, max: 120 });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (levels) => {
+      let before = 0;
+      let warnedAt: Date | undefined;
+      // What a reader of the rule would say: told at 80, told again only after less than 75.
+      let isArmed = true;
+      return levels.every((usedBytes) => {
+        if (before < 75) isArmed = true;
+        const verdict = judgeSpace({ usedBytes, beforeBytes: before, limitBytes: 100, warnedAt });
+        const isDue = usedBytes >= 80 && isArmed;
+        if (verdict === 'warn') warnedAt = new Date();
+        if (verdict === 'calm') warnedAt = undefined;
+        if (isDue) isArmed = false;
+        before = usedBytes;
+        return (verdict === 'warn') === isDue;
+      });
+    }),
+  );
+  t.equal(judgeSpace({ usedBytes: 0, beforeBytes: 0, limitBytes: 0 }), null, 'nothing of nothing is not much');
 });

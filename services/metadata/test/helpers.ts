@@ -37,6 +37,7 @@ export interface StartOptions {
   maxVersions?: number;
   patience?: Patience;
   bus?: 'nats' | 'none';
+  paymentAddress?: string;
 }
 
 /** Patience for tests: what an operator waits seconds for takes milliseconds. */
@@ -67,7 +68,12 @@ export async function bench(t: Test): Promise<Bench> {
       FREE_LIMIT_BYTES: o.freeLimitBytes ?? 100_000_000,
       MAX_VERSIONS: o.maxVersions ?? 20,
     };
-    const built = buildApp(ctx, config, { patience: o.patience ?? hasty, blobAddress: bytes.url });
+    const { paymentAddress } = o;
+    const built = buildApp(ctx, config, {
+      patience: o.patience ?? hasty,
+      blobAddress: bytes.url,
+      ...(paymentAddress === undefined ? {} : { paymentAddress }),
+    });
     const { url } = await listen(built.app, ctx);
     while (!built.database.isPrepared()) await new Promise((resolve) => setTimeout(resolve, 5));
     const client = createClient(ctx, metadataContract, { address: url });

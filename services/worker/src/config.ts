@@ -39,6 +39,19 @@ export const ConfigSchema = Type.Object({
     maximum: 100,
     description: 'Mails that one worker instance sends at a time, each over a connection of its own',
   }),
+  PAYMENTS_EVERY_SECONDS: Type.Integer({
+    default: 30,
+    minimum: 1,
+    maximum: 3600,
+    description:
+      'How often payments are reconciled: how long a payment whose message was lost, and the end of a period, may wait at most. The same for all workers',
+  }),
+  LEDGER_EVERY_SECONDS: Type.Integer({
+    default: 86_400,
+    minimum: 1,
+    maximum: 604_800,
+    description: 'How often the sums of the ledger of payments are checked. The same for all workers',
+  }),
 });
 export type Config = Static<typeof ConfigSchema>;
 

@@ -4,7 +4,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type Account, authContract, type EventEnvelope, metadataContract, type Principal } from '@coffer/contracts';
+import {
+  type Account,
+  authContract,
+  type EventEnvelope,
+  metadataContract,
+  type Principal,
+  paymentContract,
+  workerContract,
+} from '@coffer/contracts';
 import { type CallOptions, type Client, createClient, createTestContext, newId } from '@coffer/service-kit';
 import { waitFor } from '@coffer/testing';
 import { Queue } from 'bullmq';
@@ -120,12 +128,16 @@ export interface World {
   readonly post: Post;
   readonly auth: Client<typeof authContract>;
   readonly metadata: Client<typeof metadataContract>;
-  /** The queue as an operator sees it. */
+  readonly payment: Client<typeof paymentContract>;
+  readonly worker: Client<typeof workerContract>;
+  /** The queue `mail` itself. */
   readonly queue: Queue;
+  queueOf(name: string): Queue;
   /** Publishes under a message id of its own each time, as a bus does that forgot the first. */
   publish(event: EventEnvelope): Promise<void>;
   register(o?: { username?: string; email?: string | null }): Promise<Account>;
   startWorker(env?: Record<string, string>): Promise<Service>;
+  start(service: string): Promise<Service>;
 }
 
 /** Auth (and metadata) in processes of their own, a mail server, and databases, streams and keys that no other run uses. */
@@ -142,19 +154,26 @@ export async function startWorld(t: Teardown, services = ['auth', 'metadata']): 
     MAIL_DIR: path.join(folder, 'mail'),
     MAIL_FROM: 'Coffer <coffer@files.example>',
     PUBLIC_URL: 'https://files.example',
+    PAYMENT_PROVIDER: 'sandbox',
     LOG_LEVEL: 'info',
   };
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   t.teardown(() => cleanEngines(name));
   const post = await startPost(t);
   const redis = new Redis(urls.REDIS_URL, { maxRetriesPerRequest: null });
-  const queue = new Queue('mail', { connection: redis, prefix: `${env.REDIS_PREFIX}queues` });
-  queue.on('error', () => {});
+  const queues: Queue[] = [];
+  const queueOf = (name: string): Queue => {
+    const queue = new Queue(name, { connection: redis, prefix: `${env.REDIS_PREFIX}queues` });
+    queue.on('error', () => {});
+    queues.push(queue);
+    return queue;
+  };
   t.teardown(async () => {
-    await queue.close();
+    await Promise.all(queues.map((queue) => queue.close()));
     redis.disconnect();
   });
-  await Promise.all(services.map((one) => startService(t, one, { ...env, MONGODB_DATABASE: `${name}-${one}` })));
+  const start = (one: string) => startService(t, one, { ...env, MONGODB_DATABASE: `${name}-${one}` });
+  await Promise.all(services.map(start));
   const ctx = createTestContext('test', env);
   t.teardown(() => ctx.shutdown.run('test'));
   const auth = createClient(ctx, authContract);
@@ -165,10 +184,14 @@ export async function startWorld(t: Teardown, services = ['auth', 'metadata']): 
     post,
     auth,
     metadata,
-    queue,
+    payment: createClient(ctx, paymentContract),
+    worker: createClient(ctx, workerContract),
+    queue: queueOf('mail'),
+    queueOf,
     publish: (event) => ctx.bus.publish(event.type, event, { id: newId() }),
     register: ({ username = uniqueName(), email = `${username}@example.org` } = {}) =>
       auth.call('createAccount', { body: { username, email, password } }),
+    start,
     startWorker: (more = {}) => startService(t, 'worker', { ...env, SMTP_URL: post.url, ...more }),
   };
 }
@@ -177,7 +200,7 @@ async function cleanEngines(name: string): Promise<void> {
   const { MONGODB_URL, NATS_URL, REDIS_URL } = engines();
   const { MongoClient } = await import('mongodb');
   const mongo = new MongoClient(MONGODB_URL);
-  for (const database of ['auth', 'metadata']) await mongo.db(`${name}-${database}`).dropDatabase();
+  for (const database of ['auth', 'metadata', 'payment']) await mongo.db(`${name}-${database}`).dropDatabase();
   await mongo.close();
   const nc = await connect({ servers: NATS_URL });
   await (await nc.jetstreamManager()).streams.delete(`${name}-COFFER`).catch(() => {});

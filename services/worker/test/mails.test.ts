@@ -1,7 +1,8 @@
 import { type EventEnvelope, events } from '@coffer/contracts';
 import { newId } from '@coffer/service-kit';
 import t from 'tap';
-import { passwordChangedMail, passwordResetMail, sharedMail, shown } from '../src/domain/mails.ts';
+import { shown } from '../src/domain/compose.ts';
+import { passwordChangedMail, passwordResetMail, sharedMail } from '../src/domain/mails.ts';
 import { type MailCause, mailJobsFor } from '../src/events/mail-causes.ts';
 import { mailJobId, priorityOf } from '../src/queues/mail.ts';
 

@@ -529,7 +529,7 @@ t.test('what does not fit the space is refused, and leaves nothing', { skip: !st
   await operator.client.updateAccount(user.id, { limitBytes: 1_000 });
   await user.upload({ name: 'a', bytes: someBytes(600) });
   refused(t, await user.tryUpload({ name: 'b', bytes: someBytes(401) }), 403, NO_SPACE);
-  refused(t, await user.tryUpload({ name: 'b', bytes: someBytes(3_000_000) }), 403, NO_SPACE);
+  refused(t, await user.tryUpload({ name: 'b', bytes: someBytes(900_000) }), 403, NO_SPACE);
   await user.upload({ name: 'c', bytes: someBytes(400) });
   t.strictSame(namesIn(await user.content()), ['a', 'c']);
 });

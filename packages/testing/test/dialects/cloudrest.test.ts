@@ -330,7 +330,8 @@ t.test('files', async (t) => {
   for (const method of ['GET', 'PUT', 'DELETE'] as const)
     says(t, await nobody.request(method, '/api/file/a', method === 'PUT' ? { body: 'x' } : {}), NOBODY, method);
   const large = new CloudrestClient(new Http(url));
-  says(t, await large.put('a', big), NOBODY, 'refused while the body is still on its way');
+  // So much is read after a refusal; of more, a client may see the end of the connection before the answer.
+  says(t, await large.put('a', big.subarray(0, 900_000)), NOBODY, 'refused while the body is still on its way');
   await large.http.close();
 });
 

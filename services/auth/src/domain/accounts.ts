@@ -1,5 +1,6 @@
 import type { Door, Profile, Role } from '@coffer/contracts';
 import { appError, newId } from '@coffer/service-kit';
+import { decodeIdCursor, encodeIdCursor, idShape } from './cursors.ts';
 import { replayLifeMs, sameRequest } from './idempotency.ts';
 import { importedKey } from './imported-keys.ts';
 import type { AccountRecord, RequestContext, Taken } from './model.ts';
@@ -169,7 +170,7 @@ export function createAccounts(ports: AccountsPorts) {
     limit?: number | undefined;
   }): Promise<{ items: AccountRecord[]; nextCursor: string | null }> {
     const limit = o.limit ?? 100;
-    const after = o.cursor === undefined ? undefined : decodeCursor(o.cursor);
+    const after = o.cursor === undefined ? undefined : decodeIdCursor(o.cursor);
     const found = await accounts.find({
       ...(o.query ? { fold: foldName(o.query), id: o.query } : {}),
       ...(after !== undefined && { after }),
@@ -177,16 +178,8 @@ export function createAccounts(ports: AccountsPorts) {
     });
     const items = found.slice(0, limit);
     const last = items.at(-1);
-    return { items, nextCursor: found.length > limit && last ? Buffer.from(last.id).toString('base64url') : null };
+    return { items, nextCursor: found.length > limit && last ? encodeIdCursor(last.id) : null };
   }
 
   return { create, get, rename, lookUp, setSuspended, find };
-}
-
-const idShape = /^[0-9a-f-]{36}$/;
-
-function decodeCursor(cursor: string): string {
-  const id = Buffer.from(cursor, 'base64url').toString('latin1');
-  if (!idShape.test(id)) throw appError('invalid_cursor');
-  return id;
 }

@@ -96,6 +96,19 @@ export interface PasswordResetRecord {
   expiresAt: Date;
 }
 
+/** Something an operator set out to do. `outcome`: `ok`, the code of the error that it ended with, or null where nobody knows. */
+export interface AuditRecord {
+  id: string;
+  at: Date;
+  actorId: string;
+  action: string;
+  targetId: string | null;
+  details: Record<string, string | number | boolean | null>;
+  address: string;
+  requestId: string;
+  outcome: string | null;
+}
+
 /** Which unique value an account's write ran into. */
 export type Taken = 'username' | 'email' | 'key' | 'idempotency';
 export class TakenError extends Error {

@@ -45,17 +45,22 @@ export function createPasswordResets(ports: PasswordResetsPorts) {
     const account = await accounts.credentials({ field: 'emailKey', key: emailKey });
     const id = newId();
     const at = new Date();
-    const requested =
-      account &&
-      events.resets.makeEvent('passwordResetRequested', { accountId: account.id, resetId: id }, o.traceparent);
-    if (!allowed || !account || account.suspended || !requested) {
+    if (!allowed || !account || account.suspended) {
       await resets.insert(undefined, [], { id, at });
       return;
     }
-    const expiresAt = new Date(at.getTime() + lifeMs);
-    const { id: accountId, credentialRev } = account;
-    await resets.insert({ id, accountId, credentialRev, emailKey, expiresAt }, [requested], { id, at });
-    events.resets.announce(id, [requested]);
+    await order({ id, at, accountId: account.id, credentialRev: account.credentialRev, emailKey }, o);
+  }
+
+  /** From here on the reset is good, and its mail is on its way. */
+  async function order(
+    { at, ...reset }: Omit<PasswordResetRecord, 'expiresAt'> & { at: Date },
+    o: RequestContext = {},
+  ): Promise<void> {
+    const { id, accountId } = reset;
+    const requested = [events.resets.makeEvent('passwordResetRequested', { accountId, resetId: id }, o.traceparent)];
+    await resets.insert({ ...reset, expiresAt: new Date(at.getTime() + lifeMs) }, requested, { id, at });
+    events.resets.announce(id, requested);
   }
 
   /** Undefined where it expired, or was used or overtaken by another change. */
@@ -102,5 +107,5 @@ export function createPasswordResets(ports: PasswordResetsPorts) {
     return { accountId };
   }
 
-  return { request, get, use };
+  return { request, order, get, use };
 }

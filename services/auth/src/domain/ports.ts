@@ -2,6 +2,7 @@ import type { Door, EventData, EventEnvelope, EventName, Profile, Revocation, Ro
 import type {
   AccountRecord,
   Attempt,
+  AuditRecord,
   Client,
   Credentials,
   IdempotencyMark,
@@ -46,8 +47,21 @@ export interface AccountStore {
       events?: EventEnvelope[];
     },
   ): Promise<boolean>;
-  /** Leaves nothing of it but its id and the events. False if the credentials are no longer those of `credentialRev`. */
-  remove(accountId: string, o: { credentialRev: number; at: Date; events: EventEnvelope[] }): Promise<boolean>;
+  /** Leaves nothing of it but its id and the events. False if it is gone, or the credentials are not those of `credentialRev`, where given. */
+  remove(
+    accountId: string,
+    o: { credentialRev: number | undefined; at: Date; events: EventEnvelope[] },
+  ): Promise<boolean>;
+  /** Whether it was there and is deleted; known for a time only. */
+  wasRemoved(accountId: string): Promise<boolean>;
+  /**
+   * Takes all keys away and makes every session and every link for a new password one of older credentials. False if the credentials are no
+   * longer those of `credentialRev`, or the keys not those of `keyIds`.
+   */
+  shutOut(
+    accountId: string,
+    o: { credentialRev: number; keyIds: string[]; at: Date; events: EventEnvelope[] },
+  ): Promise<boolean>;
   /** Undefined if it is so already, or if there is no such account. */
   setSuspended(
     accountId: string,
@@ -105,6 +119,16 @@ export interface KeyStore {
   addImported(accountId: string, key: KeyRecord, o: { maxKeys: number }): Promise<boolean>;
   remove(accountId: string, keyId: string, at: Date, events: EventEnvelope[]): Promise<boolean>;
   find(keyId: string): Promise<{ key: KeyRecord; account: { id: string; role: Role; suspended: boolean } } | undefined>;
+}
+
+/** What operators did. There is no way to change or remove an entry; only how it ended is added, once. */
+export interface AuditStore {
+  append(entry: AuditRecord): Promise<void>;
+  /** False if the entry is not of this actor, or has an outcome already. */
+  finish(id: string, o: { actorId: string; outcome: string }): Promise<boolean>;
+  get(id: string): Promise<AuditRecord | undefined>;
+  /** The latest first, those before `before`. */
+  list(o: { actorId?: string; targetId?: string; before?: string; limit: number }): Promise<AuditRecord[]>;
 }
 
 export interface PasswordResetStore {

@@ -27,6 +27,13 @@ export function requireOperator(request: FastifyRequest): Principal {
   return principal;
 }
 
+/** The same for what changes something. */
+export function requireWritingOperator(request: FastifyRequest): Principal {
+  const principal = requireOperator(request);
+  if (principal.readOnly) throw appError('read_only');
+  return principal;
+}
+
 export function contextOf(request: FastifyRequest): RequestContext {
   return { signal: request.signal, traceparent: request.call.traceparent };
 }

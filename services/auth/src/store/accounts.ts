@@ -3,7 +3,7 @@ import type { AccountRecord, Credentials, Taken } from '../domain/model.ts';
 import { TakenError } from '../domain/model.ts';
 import type { AccountStore } from '../domain/ports.ts';
 import { type AccountDocument, living } from './documents.ts';
-import { sealKey } from './keys.ts';
+import { maxRevokedKeys, sealKey } from './keys.ts';
 import { duplicateField, type Mongo, run } from './mongo.ts';
 import { outboxUpdate } from './outbox.ts';
 import { sealProfile } from './profiles.ts';
@@ -181,11 +181,40 @@ export function createAccountStore({ accounts }: Mongo, sealing: Sealing): Accou
       const { set, push } = outboxUpdate(events, at);
       const result = await run(() =>
         accounts.updateOne(
-          { _id: accountId, ...living, credentialRev },
+          { _id: accountId, ...living, ...(credentialRev !== undefined && { credentialRev }) },
           {
             $set: { deletedAt: at, revokedAt: at, ...set },
             $push: push,
             $unset: Object.fromEntries(personalFields.map((field) => [field, ''])),
+          },
+        ),
+      );
+      return result.matchedCount === 1;
+    },
+
+    async wasRemoved(accountId) {
+      const filter = { _id: accountId, deletedAt: { $exists: true } };
+      return (await run(() => accounts.findOne(filter, { projection: { _id: 1 } }))) !== null;
+    },
+
+    async shutOut(accountId, { credentialRev, keyIds, at, events }) {
+      const { set, push } = outboxUpdate(events, at);
+      const isWhole: Filter<AccountDocument> = { keys: { $size: keyIds.length } };
+      if (keyIds.length > 0) isWhole['keys.id'] = { $all: keyIds };
+      const revokedKeys = { $each: keyIds.map((id) => ({ id, at })), $slice: -maxRevokedKeys };
+      const result = await run(() =>
+        accounts.updateOne(
+          { _id: accountId, ...living, credentialRev, ...isWhole },
+          {
+            $set: {
+              keys: [],
+              modifiedAt: at,
+              ...(keyIds.length > 0 && { revokedAt: at }),
+              ...(events.length > 0 && set),
+            },
+            $unset: { keptSessionId: '' },
+            $inc: { credentialRev: 1 },
+            $push: { revokedKeys, ...(events.length > 0 && push) },
           },
         ),
       );

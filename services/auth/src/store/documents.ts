@@ -87,6 +87,19 @@ export interface PasswordResetDocument extends OutboxFields {
   purgeAt: Date;
 }
 
+/** Written once; only the outcome is added. */
+export interface AuditDocument {
+  _id: string;
+  at: Date;
+  actorId: string;
+  action: string;
+  targetId: string | null;
+  details: Record<string, string | number | boolean | null>;
+  address: string;
+  requestId: string;
+  outcome: string | null;
+}
+
 export interface SigningKeyDocument {
   /** Counts up from 1; racing instances meet at the same number, and one of them makes it. */
   _id: number;

@@ -7,7 +7,7 @@ import { outboxUpdate } from './outbox.ts';
 import type { Sealing } from './sealing.ts';
 
 /** Removed keys an account remembers; only those removed within one access token's life are ever asked for. */
-const maxRevokedKeys = 200;
+export const maxRevokedKeys = 200;
 
 /** Bound to account and key, so that a sealed secret copied into another document does not open. */
 const purpose = (accountId: string, keyId: string): string => `api-key:${accountId}:${keyId}`;

@@ -1,6 +1,12 @@
 import { appError, isAppError } from '@coffer/service-kit';
 import { type Collection, type Db, MongoClient, MongoError, MongoServerError } from 'mongodb';
-import type { AccountDocument, PasswordResetDocument, SessionDocument, SigningKeyDocument } from './documents.ts';
+import type {
+  AccountDocument,
+  AuditDocument,
+  PasswordResetDocument,
+  SessionDocument,
+  SigningKeyDocument,
+} from './documents.ts';
 
 export interface Mongo {
   client: MongoClient;
@@ -9,6 +15,7 @@ export interface Mongo {
   sessions: Collection<SessionDocument>;
   passwordResets: Collection<PasswordResetDocument>;
   signingKeys: Collection<SigningKeyDocument>;
+  audit: Collection<AuditDocument>;
 }
 
 /** Makes the client; it connects with the first operation. */
@@ -32,11 +39,14 @@ export function openMongo(o: { url: string; database: string }): Mongo {
     sessions: db.collection<SessionDocument>('sessions'),
     passwordResets: db.collection<PasswordResetDocument>('passwordResets'),
     signingKeys: db.collection<SigningKeyDocument>('signingKeys'),
+    audit: db.collection<AuditDocument>('audit'),
   };
 }
 
 /** One after the other: not every MongoDB-compatible server makes several at a time. Safe to repeat, and by several instances at once. */
 export async function createIndexes(mongo: Mongo): Promise<void> {
+  // By itself the driver never recovers from a first connection that failed: its topology stays closed.
+  await run(() => mongo.client.connect());
   await mongo.accounts.createIndexes([
     {
       key: { usernameKey: 1 },
@@ -75,6 +85,11 @@ export async function createIndexes(mongo: Mongo): Promise<void> {
     { key: { endedAt: 1 }, name: 'endedAt', sparse: true },
     { key: { outboxAt: 1 }, name: 'outboxAt', sparse: true },
     { key: { purgeAt: 1 }, name: 'purgeAt', expireAfterSeconds: 0 },
+  ]);
+  // No time after which they go: what operators did is kept.
+  await mongo.audit.createIndexes([
+    { key: { actorId: 1, _id: -1 }, name: 'actorId' },
+    { key: { targetId: 1, _id: -1 }, name: 'targetId' },
   ]);
   await mongo.passwordResets.createIndexes([
     { key: { outboxAt: 1 }, name: 'outboxAt', sparse: true },

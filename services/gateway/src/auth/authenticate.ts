@@ -41,10 +41,11 @@ export function authenticate(app: App, { tokens, apiKeys }: Pick<Gateway, 'token
   });
 }
 
-/** Every 401 of `app` says how to authenticate (RFC 9110, 15.5.2). */
+/** Every 401 of `app` says how to authenticate (RFC 9110, 15.5.2), where its route has not said so itself. */
 export function challengeRefused(app: App): void {
   app.addHook('onSend', (request, reply, payload, done) => {
-    if (reply.statusCode === 401) reply.header('www-authenticate', challengeFor(request.headers.authorization));
+    if (reply.statusCode === 401 && !reply.hasHeader('www-authenticate'))
+      reply.header('www-authenticate', challengeFor(request.headers.authorization));
     done(null, payload);
   });
 }

@@ -26,6 +26,13 @@ const MADE_BY = (3 << 8) | VERSION_ZIP64;
 const FILE_MODE = 0o100644 << 16;
 const FOLDER_MODE = (0o040755 << 16) | 0x10;
 const ZIP64_EXTRA = 0x0001;
+const LOCAL_HEADER_BYTES = 30;
+const DIRECTORY_RECORD_BYTES = 46;
+const END_BYTES = 22;
+const END_64_BYTES = 56;
+const LOCATOR_BYTES = 20;
+/** Longest path that fits. */
+export const MAX_PATH_BYTES = MAX_16;
 const DIRECTORY_PIECE_BYTES = 64 * 1024;
 
 /**
@@ -102,10 +109,34 @@ class Directory {
   }
 }
 
+/** Says how many bytes an archive will have, from what it is to hold, without making it. */
+export class ArchiveLength {
+  #entries = 0;
+  #offset = 0;
+  #directoryBytes = 0;
+
+  /** `nameBytes`: of the path in UTF-8; a folder's with its slash at the end. To be called in the order of the entries. */
+  add({ nameBytes, isFile, sizeBytes }: { nameBytes: number; isFile: boolean; sizeBytes: number }): void {
+    const isLarge = sizeBytes >= MAX_32;
+    const wide = (isLarge ? 2 : 0) + (this.#offset >= MAX_32 ? 1 : 0);
+    this.#entries++;
+    this.#directoryBytes += DIRECTORY_RECORD_BYTES + nameBytes + zip64Bytes(wide);
+    this.#offset += LOCAL_HEADER_BYTES + nameBytes + zip64Bytes(isLarge ? 2 : 0) + sizeBytes;
+    if (isFile) this.#offset += isLarge ? 24 : 16;
+  }
+
+  bytes(): number {
+    const isWide = this.#entries >= MAX_16 || this.#directoryBytes >= MAX_32 || this.#offset >= MAX_32;
+    return this.#offset + this.#directoryBytes + END_BYTES + (isWide ? END_64_BYTES + LOCATOR_BYTES : 0);
+  }
+}
+
+const zip64Bytes = (values: number): number => (values === 0 ? 0 : 4 + 8 * values);
+
 /** 4.3.7. With the sizes yet to come, a large file's stand in the extra field as zeros (4.3.9.2, 4.5.3). */
 function localHeader({ name, isFile, isLarge, at }: About): Buffer {
   const extra = isLarge ? zip64Extra([0, 0]) : Buffer.alloc(0);
-  const fixed = Buffer.alloc(30);
+  const fixed = Buffer.alloc(LOCAL_HEADER_BYTES);
   fixed.writeUInt32LE(0x04034b50, 0);
   fixed.writeUInt16LE(isLarge ? VERSION_ZIP64 : VERSION, 4);
   fixed.writeUInt16LE(flagsOf(isFile), 6);
@@ -138,7 +169,7 @@ function dataDescriptor({ checksum, sizeBytes, isLarge }: About): Buffer {
 function directoryRecord({ name, isFile, isLarge, sizeBytes, at, offset, checksum }: About): Buffer {
   const isFar = offset >= MAX_32;
   const extra = zip64Extra([...(isLarge ? [sizeBytes, sizeBytes] : []), ...(isFar ? [offset] : [])]);
-  const fixed = Buffer.alloc(46);
+  const fixed = Buffer.alloc(DIRECTORY_RECORD_BYTES);
   fixed.writeUInt32LE(0x02014b50, 0);
   fixed.writeUInt16LE(MADE_BY, 4);
   fixed.writeUInt16LE(isLarge || isFar ? VERSION_ZIP64 : VERSION, 6);
@@ -158,7 +189,7 @@ function directoryRecord({ name, isFile, isLarge, sizeBytes, at, offset, checksu
 
 /** 4.3.16, and before it 4.3.14 and 4.3.15 where a count or size is too large for it. */
 function endOfDirectory({ entries, sizeBytes }: Directory, offset: number): Buffer {
-  const end = Buffer.alloc(22);
+  const end = Buffer.alloc(END_BYTES);
   end.writeUInt32LE(0x06054b50, 0);
   end.writeUInt16LE(Math.min(entries, MAX_16), 8);
   end.writeUInt16LE(Math.min(entries, MAX_16), 10);
@@ -166,7 +197,7 @@ function endOfDirectory({ entries, sizeBytes }: Directory, offset: number): Buff
   end.writeUInt32LE(Math.min(offset, MAX_32), 16);
   if (entries < MAX_16 && sizeBytes < MAX_32 && offset < MAX_32) return end;
 
-  const end64 = Buffer.alloc(56);
+  const end64 = Buffer.alloc(END_64_BYTES);
   end64.writeUInt32LE(0x06064b50, 0);
   end64.writeBigUInt64LE(44n, 4);
   end64.writeUInt16LE(MADE_BY, 12);
@@ -175,7 +206,7 @@ function endOfDirectory({ entries, sizeBytes }: Directory, offset: number): Buff
   end64.writeBigUInt64LE(BigInt(entries), 32);
   end64.writeBigUInt64LE(BigInt(sizeBytes), 40);
   end64.writeBigUInt64LE(BigInt(offset), 48);
-  const locator = Buffer.alloc(20);
+  const locator = Buffer.alloc(LOCATOR_BYTES);
   locator.writeUInt32LE(0x07064b50, 0);
   locator.writeBigUInt64LE(BigInt(offset + sizeBytes), 8);
   locator.writeUInt32LE(1, 16);

@@ -21,7 +21,12 @@ export function createNodeReader(metadata: Client<typeof metadataContract>): Nod
     metadata.call('resolve', { body: { ref } }, asker.call);
 
   const several = async (questions: Question[]): Promise<(NodeRecord | Error)[]> => {
-    const body = { questions: questions.map(({ ref, asker }) => ({ accountId: asker.principal().accountId, ref })) };
+    const body = {
+      questions: questions.map(({ ref, asker }) => {
+        const { accountId, link } = asker.principal();
+        return { accountId, ref, ...(link && { link }) };
+      }),
+    };
     // One call for many askers: it belongs to none of their traces, and no single one of them may call it off.
     const principal = questions[0]?.asker.principal();
     const { answers } = await metadata.call('resolveMany', { body }, { ...(principal && { principal }) });
@@ -40,5 +45,6 @@ export function createNodeReader(metadata: Client<typeof metadataContract>): Nod
     maxItems: 64,
     concurrency: 2,
   });
-  return (ref, asker) => batcher.add({ ref, asker });
+  // What a link opens is in the principal alone, which a question among others does not carry.
+  return (ref, asker) => (asker.principal().link === undefined ? batcher.add({ ref, asker }) : one({ ref, asker }));
 }

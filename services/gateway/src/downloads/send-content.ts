@@ -23,8 +23,15 @@ export async function sendContent(
   gateway: Gateway,
   request: FastifyRequest,
   reply: FastifyReply,
-  { content, name, download }: { content: Content; name: string; download: boolean },
+  o: {
+    content: Content;
+    name: string;
+    download: boolean;
+    /** Called once it is sure that bytes will be sent, before the first of them; what it throws is the answer. */
+    beforeBytes?: () => Promise<void>;
+  },
 ): Promise<FastifyReply> {
+  const { content, name, download } = o;
   const { etag, mime, sizeBytes } = content;
   const modifiedAtMs = Date.parse(content.at);
   const outcome = judgeRead(request.headers, { etag, modifiedAtMs });
@@ -39,6 +46,7 @@ export async function sendContent(
   // Ranges are defined for GET alone (RFC 9110, 14.2).
   const range = request.method === 'GET' && outcome.range ? rangeOf(request, sizeBytes) : undefined;
   const { start, end } = range ?? { start: 0, end: sizeBytes };
+  if (request.method === 'GET') await o.beforeBytes?.();
   // For HEAD an empty stream: where there is nothing at all, the framework says that the length is 0.
   const body =
     request.method === 'HEAD'
@@ -95,6 +103,9 @@ async function openSlices(
   return body;
 }
 
+/** Whether `openContent` takes all of it into memory. */
+export const isReadWhole = ({ chunks, sizeBytes }: Content): boolean => sizeBytes <= SMALL_BYTES && chunks.length <= 1;
+
 /** All bytes of a file; the first of them are there when this answers. Throws `blob_missing`. */
 export async function openContent(
   gateway: Gateway,
@@ -102,7 +113,12 @@ export async function openContent(
   { chunks, sizeBytes }: Content,
 ): Promise<AsyncIterable<Uint8Array>> {
   const body = await openSlices(gateway, request, slicesOf(chunks, { start: 0, end: sizeBytes }), sizeBytes);
-  return body instanceof Readable ? body : Readable.from([body]);
+  return body instanceof Readable ? body : once(body);
+}
+
+/** A stream would weigh more than the bytes do. */
+async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes;
 }
 
 async function* concatenated(

@@ -1,12 +1,12 @@
-import { type GrantRole, NOBODY, type Principal } from '@coffer/contracts';
+import { type GrantRole, type LinkRole, NOBODY, type Principal } from '@coffer/contracts';
 import { appError } from '@coffer/service-kit';
 import { type Chain, isRoot, type NodeDoc } from './node.ts';
 
 /**
  * What can be done to a node. `place` is to change where or under which name it stands, or whether it stands at all;
- * `share` is to change who may do what.
+ * `share` is to change who may do what; `deposit` is to put a new file into the folder, whatever its name becomes.
  */
-export type Action = 'read' | 'change' | 'place' | 'share';
+export type Action = 'read' | 'change' | 'place' | 'share' | 'deposit';
 export type Role = 'owner' | 'editor' | 'viewer';
 export type Verdict = 'yes' | 'not_found' | 'forbidden' | 'read_only';
 
@@ -16,14 +16,25 @@ export const rankOf = (role: Role | null | undefined): number =>
 
 export const isNobody = (principal: Principal): boolean => principal.accountId === NOBODY.accountId;
 
-/** The strongest right that the principal has on the node, from the tree it is in and what it hangs on. */
+/** The strongest right that the principal has on the node, from the tree it is in, what it hangs on, and a link. */
 export function roleOf(principal: Principal, node: NodeDoc, ancestors: readonly NodeDoc[]): Role | null {
   if (node.ownerId === principal.accountId) return 'owner';
-  const most = [node, ...ancestors].reduce((rank, place) => Math.max(rank, rankHere(principal, place)), 0);
+  const places = [node, ...ancestors];
+  const linked = places.some(({ _id }) => _id === linkedNode(principal, 'viewer')) ? rankOf('viewer') : 0;
+  const most = places.reduce((rank, place) => Math.max(rank, rankHere(principal, place)), linked);
   if (most === 0) return null;
   // Someone who has not logged in changes nothing, also where everyone else may.
   return most >= rankOf('editor') && !isNobody(principal) ? 'editor' : 'viewer';
 }
+
+/** The node that the principal came by a link to, of a link of that kind. */
+function linkedNode({ link }: Principal, role: LinkRole): string | undefined {
+  return link?.role === role ? link.nodeId : undefined;
+}
+
+/** Whether all that the principal may do in this folder is to put something into it, by a link and without an account. */
+export const isDepositor = (principal: Principal, folderId: string): boolean =>
+  isNobody(principal) && linkedNode(principal, 'dropbox') === folderId;
 
 /** What one node or folder by itself gives to the principal. */
 function rankHere(principal: Principal, place: NodeDoc): number {
@@ -43,12 +54,14 @@ export function roleIn(place: NodeDoc, accountId: string): GrantRole | undefined
  * operator gives no right to other people's files. A read-only key may not change even what its account owns.
  */
 export function can(principal: Principal, action: Action, node: NodeDoc, ancestors: readonly NodeDoc[]): Verdict {
+  // Nobody's principal is read-only, and this is the one thing that it may do all the same.
+  if (action === 'deposit' && isDepositor(principal, node._id)) return 'yes';
   const role = roleOf(principal, node, ancestors);
   if (role === null) return 'not_found';
   if (action === 'read') return 'yes';
   if (principal.readOnly) return 'read_only';
   if (role === 'viewer') return 'forbidden';
-  if (action !== 'change' && isRoot(node)) return 'forbidden';
+  if (action !== 'change' && action !== 'deposit' && isRoot(node)) return 'forbidden';
   return 'yes';
 }
 

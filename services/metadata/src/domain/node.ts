@@ -77,6 +77,8 @@ export interface NodeDoc {
   /** Unique in the service, chosen by whoever made the file. */
   identifier?: string;
   publishedAt?: Date;
+  /** Part of what signed URLs prove; absent until it was raised for the first time. */
+  linkEpoch?: number;
   trashedAt?: Date;
   /** Deleted for good: not there for anyone; the purge removes what is below and then the document. */
   doomedAt?: Date;
@@ -156,6 +158,7 @@ export function toRecord(node: NodeDoc, role: NodeRecord['role']): NodeRecord {
     ...(node.content === undefined ? {} : { content: toContent(node.content) }),
     ...(node.number === undefined ? {} : { number: node.number }),
     ...(node.identifier === undefined ? {} : { identifier: node.identifier }),
+    ...(node.linkEpoch === undefined ? {} : { linkEpoch: node.linkEpoch }),
     ...(node.publishedAt === undefined ? {} : { publishedAt: node.publishedAt.toISOString() }),
     ...(role === 'viewer' || node.grants.length === 0
       ? {}

@@ -1,4 +1,4 @@
-import type { Usage } from '@coffer/contracts';
+import type { EventEnvelope, Usage } from '@coffer/contracts';
 import type { Delta, PendingEntry } from './quota.ts';
 
 /** Figures of a part of the tree. */
@@ -22,7 +22,16 @@ export interface MoveLease {
 export interface UsageDoc {
   _id: string;
   usedBytes: number;
+  /** What counts: the operator's where there is one, else the plan's, else that of new accounts. */
   limitBytes: number;
+  /** The latest that the account's plan gave, by `seq`. */
+  planLimit?: { bytes: number; seq: number };
+  /** Set by an operator in place of what the plan gives, until the plan gives something else. */
+  operatorLimitBytes?: number;
+  /** When its owner was told that space runs out; absent while there is enough. */
+  warnedAt?: Date;
+  outbox?: EventEnvelope[];
+  outboxAt?: Date;
   versionBytes: number;
   files: number;
   folders: number;

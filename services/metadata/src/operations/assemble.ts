@@ -6,16 +6,20 @@ import { Turns } from '../domain/turns.ts';
 import { FigureCounter } from '../store/figures.ts';
 import { Graveyard } from '../store/graveyard.ts';
 import { Ledger } from '../store/ledger.ts';
+import { LimitStore } from '../store/limits.ts';
+import { LinkStore } from '../store/links.ts';
 import { Lists } from '../store/lists.ts';
 import type { Database } from '../store/mongo.ts';
 import { MoveLocks } from '../store/moves.ts';
 import { NodeStore } from '../store/nodes.ts';
 import { NumberStore } from '../store/numbers.ts';
-import { nodeOutbox } from '../store/outbox.ts';
+import { metadataOutbox } from '../store/outbox.ts';
 import { Sweeper } from '../store/sweeper.ts';
 import { UsageStore } from '../store/usage.ts';
 import { Background } from './background.ts';
 import { Finder } from './finder.ts';
+import { watchSpace } from './limits.ts';
+import { LinkPasswords } from './link-passwords.ts';
 import type { RenewBlobs, Tree } from './tree.ts';
 
 /** How patient the background work is. Thresholds decide only how soon; correctness rests on none of them (see each). */
@@ -30,6 +34,8 @@ export interface Patience {
   moveLeaseMs?: number;
   /** How long settled batches wait for a write to go along with. */
   settleIdleMs?: number;
+  /** How often the payment service is asked for limits that no event brought. */
+  limitsEveryMs?: number;
 }
 
 // About 1 KB of heap each (measured).
@@ -49,17 +55,27 @@ export function assembleTree(
   const recentSpace = new Recent<number>(RECENT_MS);
   const nodes = new NodeStore(database);
   const usage = new UsageStore(database, o.freeLimitBytes);
+  const limits = new LimitStore(database, usage);
+  const links = new LinkStore(database);
+  const outbox = createOutbox(ctx, metadataOutbox(database));
   const graveyard = new Graveyard(database, usage);
   const { abandonedAfterMs: afterMs, moveLeaseMs: leaseMs, settleIdleMs: idleMs, everyMs } = patience;
   const tree: Tree = {
     nodes,
     usage,
+    limits,
+    links,
+    linkPasswords: new LinkPasswords(links),
     graveyard,
     hints,
     logger,
     lists: new Lists(database),
     numbers: new NumberStore(database),
-    ledger: new Ledger(usage, logger, { ...given({ idleMs }), sawFree: (id, bytes) => recentSpace.saw(id, bytes) }),
+    ledger: new Ledger(usage, logger, {
+      ...given({ idleMs }),
+      sawFree: (id, bytes) => recentSpace.saw(id, bytes),
+      onTaken: (id, seen) => watchSpace({ limits, outbox, logger }, id, seen),
+    }),
     sweeper: new Sweeper(database, usage, graveyard, logger, given({ afterMs })),
     figures: new FigureCounter(database),
     locks: new MoveLocks(database, usage, given({ leaseMs })),
@@ -68,7 +84,7 @@ export function assembleTree(
     claims: new Claims(),
     recentSpace,
     recentFolders: new Recent(RECENT_MS),
-    outbox: createOutbox(ctx, nodeOutbox(database)),
+    outbox,
     renewBlobs: o.renewBlobs,
     maxVersions: o.maxVersions,
     lateChildMs: patience.lateChildMs ?? LATE_CHILD_MS,

@@ -67,6 +67,7 @@ export class Background {
 /** Everything that is due now, once. */
 export async function backgroundPass(tree: Tree, signal?: AbortSignal): Promise<void> {
   await tree.sweeper.sweep(signal);
+  await tree.links.purge();
   for (const usage of await tree.usage.emptying(50)) {
     if (signal?.aborted) return;
     await emptySome(tree, usage, 20);
@@ -129,6 +130,8 @@ async function purge(tree: Tree, doomed: readonly NodeDoc[]): Promise<void> {
       await tree.graveyard.lookAgain([node._id], new Date(Date.now() + waitMs));
     }
   }
+  // Before the nodes, so that a crash between the two leaves none of them.
+  await tree.links.dropOfNodes(removable.map(({ _id }) => _id));
   for (const [ownerId, ids] of byOwner(removable)) {
     const removed = await tree.graveyard.remove(ownerId, ids);
     // Somebody's write to them is not settled yet, or another instance is at it.

@@ -1,7 +1,7 @@
 import type { Idempotency, NodeRef } from '@coffer/contracts';
 import { appError, newId } from '@coffer/service-kit';
 import type { Static } from 'typebox';
-import { demand, demandAccount } from '../domain/access.ts';
+import { demand, demandAccount, isDepositor } from '../domain/access.ts';
 import { checkName, checkPath, freeName, sortKey } from '../domain/names.ts';
 import { type Chain, type Idem, type NewNode, type NodeDoc, newNode } from '../domain/node.ts';
 import { weightOf } from '../domain/quota.ts';
@@ -43,8 +43,14 @@ export async function insertNode(
 }
 
 /** The folder that is meant, open to changes by the caller. With `makeFolders`, missing folders of a path are made. */
-export async function parentFor(tree: Tree, caller: Caller, ref: NodeRef, makeFolders: boolean): Promise<Chain> {
-  if ('id' in ref) return checkDepth(folderOnly(await find(tree, caller, ref, 'change')));
+export async function parentFor(
+  tree: Tree,
+  caller: Caller,
+  ref: NodeRef,
+  makeFolders: boolean,
+  action: 'change' | 'deposit' = 'change',
+): Promise<Chain> {
+  if ('id' in ref) return checkDepth(folderOnly(await find(tree, caller, ref, action)));
   demandAccount(caller.principal.accountId);
   checkPath(ref.path, '/parent/path');
   const { chain, missing } = await tree.finder.byPath(caller.principal.accountId, ref.path, 'folder');
@@ -173,7 +179,10 @@ export const nameTaken = () => appError('name_taken', 'There is something of thi
 
 export function idemOf(caller: Caller, given: Static<typeof Idempotency> | undefined): Idem | undefined {
   if (given === undefined) return undefined;
-  return { key: `${caller.principal.accountId}:${given.key}`, fingerprint: given.fingerprint, at: new Date() };
+  const { accountId, link } = caller.principal;
+  // Those who come by links have no account of their own to keep their keys apart by.
+  const whose = link === undefined ? accountId : `${accountId}/${link.linkId}`;
+  return { key: `${whose}:${given.key}`, fingerprint: given.fingerprint, at: new Date() };
 }
 
 /**
@@ -193,6 +202,9 @@ export async function replayOf(tree: Tree, caller: Caller, idem: Idem | undefine
   }
   const chain = await tree.finder.byId(node._id);
   if (chain === null) return null;
-  demand(caller.principal, 'change', chain);
+  const [folder, ...above] = chain.ancestors;
+  if (folder !== undefined && isDepositor(caller.principal, folder._id)) {
+    demand(caller.principal, 'deposit', { node: folder, ancestors: above });
+  } else demand(caller.principal, 'change', chain);
   return chain;
 }

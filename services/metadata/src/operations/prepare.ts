@@ -5,7 +5,7 @@ import type { Chain } from '../domain/node.ts';
 import { demandPreconditions, hasPreconditions } from '../domain/preconditions.ts';
 import { nameTaken, parentFor } from './create.ts';
 import { type Caller, fileOnly, find, type Tree } from './tree.ts';
-import { type ByName, folderKey, sawFolder } from './write.ts';
+import { actionOf, type ByName, folderKey, sawFolder } from './write.ts';
 
 /** Of an unknown size it is supposed that it is large, so that its limit is not out of date. */
 const LARGE_BYTES = Number.MAX_SAFE_INTEGER / 2;
@@ -75,7 +75,7 @@ async function prepareTarget(
 /** The folder, or null where the commit is going to make it. */
 async function parentToBe(tree: Tree, caller: Caller, target: ByName): Promise<Chain | null> {
   try {
-    return await parentFor(tree, caller, target.parent, false);
+    return await parentFor(tree, caller, target.parent, false, actionOf(caller, target));
   } catch (error) {
     const willBeMade = target.makeFolders === true && 'path' in target.parent;
     if (willBeMade && isAppError(error, 'not_found')) return null;

@@ -6,14 +6,15 @@ import { type Caller, find, folderOnly, record, type Tree } from './tree.ts';
 export interface Question {
   accountId: string;
   ref: NodeRef;
+  link?: Principal['link'];
 }
 export type Answer = { node: NodeRecord } | { error: { code: string; detail: string } };
 
 /** Each question on behalf of its own account; all that are asked in one turn are fetched together. */
 export async function resolveMany(tree: Tree, questions: readonly Question[]): Promise<Answer[]> {
   return await Promise.all(
-    questions.map(async ({ accountId, ref }): Promise<Answer> => {
-      const principal: Principal = { accountId, role: 'user', readOnly: true };
+    questions.map(async ({ accountId, ref, link }): Promise<Answer> => {
+      const principal: Principal = { accountId, role: 'user', readOnly: true, ...(link && { link }) };
       try {
         const caller = { principal, traceparent: undefined, call: {} };
         return { node: record(principal, await find(tree, caller, ref, 'read')) };

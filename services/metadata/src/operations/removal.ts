@@ -2,6 +2,7 @@ import { nodeEvent } from '../events/node-events.ts';
 import { doomUpdate } from '../store/graveyard.ts';
 import { untilDone } from './attempts.ts';
 import { doom } from './doom.ts';
+import { endLinksOf } from './links.ts';
 import type { Tree } from './tree.ts';
 
 const PAGE = 500;
@@ -16,6 +17,7 @@ const EVER = new Date(8.64e15);
 export async function removeAccount(tree: Tree, accountId: string): Promise<void> {
   await tree.usage.markDeleted(accountId);
   await doomRoot(tree, accountId);
+  await endLinksOf(tree, accountId);
   tree.wake();
 }
 

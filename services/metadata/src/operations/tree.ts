@@ -11,6 +11,8 @@ import type { Cause } from '../events/node-events.ts';
 import type { FigureCounter } from '../store/figures.ts';
 import type { Graveyard } from '../store/graveyard.ts';
 import type { Ledger } from '../store/ledger.ts';
+import type { LimitStore } from '../store/limits.ts';
+import type { LinkStore } from '../store/links.ts';
 import type { Lists } from '../store/lists.ts';
 import type { MoveLocks } from '../store/moves.ts';
 import type { NodeStore } from '../store/nodes.ts';
@@ -18,6 +20,7 @@ import type { NumberStore } from '../store/numbers.ts';
 import type { Sweeper } from '../store/sweeper.ts';
 import type { UsageStore } from '../store/usage.ts';
 import { type Finder, isThere } from './finder.ts';
+import type { LinkPasswords } from './link-passwords.ts';
 
 /** Renews the time of blobs, before a content list that names older ones is written; answers those that are missing. */
 export type RenewBlobs = (digests: string[], call: CallOptions) => Promise<string[]>;
@@ -27,6 +30,9 @@ export interface Tree {
   readonly nodes: NodeStore;
   readonly lists: Lists;
   readonly usage: UsageStore;
+  readonly limits: LimitStore;
+  readonly links: LinkStore;
+  readonly linkPasswords: LinkPasswords;
   readonly numbers: NumberStore;
   readonly ledger: Ledger;
   readonly graveyard: Graveyard;

@@ -3,6 +3,7 @@ import type { Principal, Usage } from '@coffer/contracts';
 import { appError } from '@coffer/service-kit';
 import { demandAccount } from '../domain/access.ts';
 import { type Figures, figuresOf, noFigures, toUsage, type UsageDoc } from '../domain/usage.ts';
+import type { Totals } from '../store/limits.ts';
 import type { Tree } from './tree.ts';
 
 /** Trash with no more documents than this is counted anew each time. */
@@ -19,8 +20,12 @@ function demandOwnerOrOperator(principal: Principal, accountId: string): void {
   throw appError('not_found', 'There is no such account');
 }
 
-function demandOperator(principal: Principal): void {
+function demandOperatorRole(principal: Principal): void {
   if (principal.role !== 'operator') throw appError('forbidden', 'This is for operators');
+}
+
+function demandOperator(principal: Principal): void {
+  demandOperatorRole(principal);
   if (principal.readOnly) throw appError('read_only', 'This key may only read');
 }
 
@@ -46,12 +51,18 @@ export async function setLimit(
   tree: Tree,
   principal: Principal,
   accountId: string,
-  limitBytes: number,
+  limitBytes: number | null,
 ): Promise<Usage> {
   demandOperator(principal);
-  await tree.usage.setLimit(accountId, limitBytes);
+  await tree.limits.setByOperator(accountId, limitBytes);
   tree.recentSpace.forget(accountId);
   return await getUsage(tree, principal, accountId);
+}
+
+/** Usage of all accounts together, trash and versions counted; for operators. */
+export async function getTotals(tree: Tree, principal: Principal): Promise<Totals> {
+  demandOperatorRole(principal);
+  return await tree.limits.totals();
 }
 
 /**

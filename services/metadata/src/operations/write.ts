@@ -9,7 +9,7 @@ import {
 import { appError, newId } from '@coffer/service-kit';
 import type { Static } from 'typebox';
 import { Value } from 'typebox/value';
-import { demandAccount } from '../domain/access.ts';
+import { demandAccount, isDepositor } from '../domain/access.ts';
 import { checkName, sortKey } from '../domain/names.ts';
 import { type Chain, type NodeDoc, toContentDoc } from '../domain/node.ts';
 import { demandPreconditions, hasPreconditions } from '../domain/preconditions.ts';
@@ -30,6 +30,14 @@ export function sawFolder(tree: Tree, caller: Caller, target: ByName, parent: Ch
 /** Names a folder as the caller does; where it leads to is not said by that. */
 export function folderKey(caller: Caller, ref: NodeRef): string {
   return `${caller.principal.accountId}/${'id' in ref ? `:${ref.id}` : `/${ref.path.join('/')}`}`;
+}
+
+/**
+ * What a write by name asks of its folder. Who may only deposit there neither learns nor replaces what is there, so only
+ * writes that take a free name will do.
+ */
+export function actionOf({ principal }: Caller, { parent, ifExists }: ByName): 'change' | 'deposit' {
+  return ifExists === 'rename' && 'id' in parent && isDepositor(principal, parent.id) ? 'deposit' : 'change';
 }
 
 export interface Commit {
@@ -68,6 +76,10 @@ async function commitByName(
 ): Promise<{ chain: Chain; created: boolean }> {
   checkName(target.name, '/target/name');
   if ('path' in target.parent || target.parent.id === 'root') demandAccount(caller.principal.accountId);
+  const action = actionOf(caller, target);
+  if (action === 'deposit' && (o.identifier !== undefined || o.publish === true)) {
+    throw appError('forbidden', 'A link gives no right to that');
+  }
   const idem = idemOf(caller, o.idempotency);
   const replay = await replayOf(tree, caller, idem);
   if (replay !== null) return { chain: replay, created: true };
@@ -86,7 +98,7 @@ async function commitByName(
     let folder: Chain;
     let existing: NodeDoc | null;
     try {
-      const finding = parentFor(tree, caller, target.parent, target.makeFolders ?? false);
+      const finding = parentFor(tree, caller, target.parent, target.makeFolders ?? false, action);
       const child = tree.finder.hintedChild(
         finding.then(({ node }) => node),
         renames ? undefined : guess,

@@ -15,7 +15,8 @@ export default function writeRoutes(app: App, tree: Tree, ctx: ServiceContext): 
   const commit = async (caller: Caller, write: Write): Promise<Written> => {
     const properties = newProperties(write.properties);
     const { chain, created } = await commitWrite(tree, caller, { ...write, properties });
-    return { node: record(caller.principal, chain), created };
+    // Who may only put things there still hears what was made of theirs.
+    return { node: record(caller.principal, chain, 'viewer'), created };
   };
   const { op } = metadataContract.endpoints.commitWrite;
 

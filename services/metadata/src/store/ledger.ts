@@ -1,5 +1,6 @@
 import { appError, type Logger } from '@coffer/service-kit';
 import { addDeltas, type Delta, isZero, type Outcome, type PendingItem, settlement } from '../domain/quota.ts';
+import type { SpaceSeen } from '../domain/space.ts';
 import type { UsageDoc } from '../domain/usage.ts';
 import { newBatchId, type UsageStore } from './usage.ts';
 
@@ -18,6 +19,8 @@ export interface LedgerOptions {
   maxItems?: number;
   /** Hears how much space was left after each reservation. */
   sawFree?: (accountId: string, freeBytes: number) => void;
+  /** Hears of space that was taken and used. Must not throw; shutdown and `flush` wait for it. */
+  onTaken?: (accountId: string, seen: SpaceSeen) => Promise<void> | undefined;
 }
 
 interface Waiting {
@@ -47,6 +50,7 @@ export class Ledger {
   readonly #idleMs: number;
   readonly #maxItems: number;
   readonly #sawFree: (accountId: string, freeBytes: number) => void;
+  readonly #onTaken: LedgerOptions['onTaken'];
   readonly #lanes = new Map<string, Lane>();
   readonly #settling = new Set<Promise<void>>();
 
@@ -56,6 +60,7 @@ export class Ledger {
     this.#idleMs = o.idleMs ?? 50;
     this.#maxItems = o.maxItems ?? 256;
     this.#sawFree = o.sawFree ?? (() => {});
+    this.#onTaken = o.onTaken;
   }
 
   /** All items or none. Throws 507 `quota_exceeded`, 404 for an account that is gone; on any other error the sweeper finds what may have been taken. */
@@ -151,7 +156,11 @@ export class Ledger {
             outcomes.set(item, results[i] ?? 'unknown');
           });
           open--;
-          if (open === 0) this.#settle(accountId, batchId, items, outcomes);
+          if (open > 0) return;
+          this.#settle(accountId, batchId, items, outcomes);
+          // Only what was written counts: what is given back at once was never used.
+          const isUsed = items.some((item) => outcomes.get(item) === 'written' && (item.taken.bytes ?? 0) > 0);
+          if (isUsed) this.#tell(accountId, { ...doc, beforeBytes: doc.usedBytes - (taken.bytes ?? 0) });
         },
       });
     }
@@ -174,6 +183,13 @@ export class Ledger {
       return;
     }
     const work = this.#settleNow(accountId, batchId, delta).finally(() => this.#settling.delete(work));
+    this.#settling.add(work);
+  }
+
+  #tell(accountId: string, seen: SpaceSeen): void {
+    const telling = this.#onTaken?.(accountId, seen);
+    if (telling === undefined) return;
+    const work = telling.finally(() => this.#settling.delete(work));
     this.#settling.add(work);
   }
 

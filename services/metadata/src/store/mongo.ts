@@ -9,6 +9,7 @@ import {
   MongoServerError,
   MongoWriteConcernError,
 } from 'mongodb';
+import type { LinkDoc } from '../domain/links.ts';
 import type { NodeDoc } from '../domain/node.ts';
 import type { UsageDoc } from '../domain/usage.ts';
 
@@ -28,12 +29,22 @@ export interface Counter {
   last: number;
 }
 
+/** Passwords tried on a link: by its id, and by id and address. */
+export interface LinkTries {
+  _id: string;
+  count: number;
+  /** When the count begins anew; the TTL index removes it then. */
+  resetAt: Date;
+}
+
 export interface Database {
   readonly nodes: Collection<NodeDoc>;
   /** The same collection as `nodes`, seen as what is left of nodes. */
   readonly husks: Collection<Husk>;
   readonly usage: Collection<UsageDoc>;
   readonly counters: Collection<Counter>;
+  readonly links: Collection<LinkDoc>;
+  readonly linkTries: Collection<LinkTries>;
   /** True once the indexes that the invariants rest on are there; nothing may be written before. */
   isPrepared(): boolean;
   /** Makes the indexes, trying again until MongoDB is there or `signal` aborts. */
@@ -69,6 +80,8 @@ export function openDatabase(o: { url: string; name: string; logger: Logger }): 
   const husks = database.collection<Husk>('nodes');
   const usage = database.collection<UsageDoc>('usage');
   const counters = database.collection<Counter>('counters');
+  const links = database.collection<LinkDoc>('links');
+  const linkTries = database.collection<LinkTries>('linkTries');
   let prepared = false;
 
   const makeIndexes = async (): Promise<void> => {
@@ -107,6 +120,14 @@ export function openDatabase(o: { url: string; name: string; logger: Logger }): 
     await usage.createIndex({ pendingAt: 1 }, { name: 'pending', sparse: true });
     await usage.createIndex({ emptyBefore: 1 }, { name: 'emptying', sparse: true });
     await usage.createIndex({ removing: 1 }, { name: 'removing', sparse: true });
+    await usage.createIndex({ outboxAt: 1 }, { name: 'outbox', sparse: true });
+    await links.createIndex({ tokenHash: 1 }, { name: 'tokens', unique: true });
+    await links.createIndex({ nodeId: 1, createdAt: -1 }, { name: 'nodes' });
+    await links.createIndex({ ownerId: 1 }, { name: 'owners' });
+    await links.createIndex({ createdBy: 1 }, { name: 'creators' });
+    await links.createIndex({ purgeAt: 1 }, { name: 'purge', sparse: true });
+    await links.createIndex({ outboxAt: 1 }, { name: 'outbox', sparse: true });
+    await linkTries.createIndex({ resetAt: 1 }, { name: 'tries', expireAfterSeconds: 60 });
   };
 
   return {
@@ -114,10 +135,14 @@ export function openDatabase(o: { url: string; name: string; logger: Logger }): 
     husks,
     usage,
     counters,
+    links,
+    linkTries,
     isPrepared: () => prepared,
     prepare: async (signal) => {
       for (let waitMs = 100; !signal.aborted; waitMs = Math.min(waitMs * 2, 2_000)) {
         try {
+          // By itself the driver never recovers from a first connection that failed: its topology stays closed.
+          await client.connect();
           await makeIndexes();
           prepared = true;
           return;

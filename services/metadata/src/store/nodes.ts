@@ -27,6 +27,7 @@ export const NODE_FIELDS = {
   number: 1,
   identifier: 1,
   publishedAt: 1,
+  linkEpoch: 1,
   trashedAt: 1,
   doomedAt: 1,
   fill: 1,

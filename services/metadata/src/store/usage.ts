@@ -15,7 +15,7 @@ export function increments(delta: Delta): Record<string, number> {
   };
 }
 
-export type Reserved = Pick<UsageDoc, 'usedBytes' | 'limitBytes'> & Partial<Pick<UsageDoc, 'pending'>>;
+export type Reserved = Pick<UsageDoc, 'usedBytes' | 'limitBytes'> & Partial<Pick<UsageDoc, 'pending' | 'warnedAt'>>;
 
 /** The accounts' usage documents: figures, limit, and what else must be one document with them. */
 export class UsageStore {
@@ -87,7 +87,7 @@ export class UsageStore {
         },
         {
           returnDocument: 'after',
-          projection: { usedBytes: 1, limitBytes: 1, ...(o.withPending ? { pending: 1 } : {}) },
+          projection: { usedBytes: 1, limitBytes: 1, warnedAt: 1, ...(o.withPending ? { pending: 1 } : {}) },
         },
       ),
     );
@@ -136,11 +136,6 @@ export class UsageStore {
 
   async rememberTrash(accountId: string, rev: number, at: Date, figures: Figures): Promise<void> {
     await this.update(accountId, { $set: { trash: { ...figures, rev, at } } }, { trashRev: rev });
-  }
-
-  async setLimit(accountId: string, limitBytes: number): Promise<void> {
-    await this.ensure(accountId);
-    await this.update(accountId, { $set: { limitBytes } });
   }
 
   /** Accounts with batches that may be older than `before`. */

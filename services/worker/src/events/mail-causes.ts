@@ -4,7 +4,14 @@ import { Value } from 'typebox/value';
 import { MAIL_JOB_VERSION, type MailJob, type MailQueue, mailJobId } from '../queues/mail.ts';
 
 /** The events that ask for mails. */
-export const mailCauses = ['passwordResetRequested', 'passwordReset', 'nodeShared'] as const satisfies EventName[];
+export const mailCauses = [
+  'passwordResetRequested',
+  'passwordReset',
+  'nodeShared',
+  'paymentSettled',
+  'subscriptionEnding',
+  'spaceRunningOut',
+] as const satisfies EventName[];
 export type MailCause = (typeof mailCauses)[number];
 
 // Then another instance may try, whose way to Redis may be better.
@@ -47,6 +54,18 @@ export function mailJobsFor(cause: MailCause, event: EventEnvelope): MailJob[] |
   if (reset) return [{ ...common, kind: 'password-reset', to: reset.accountId, resetId: reset.resetId }];
   const changed = read('passwordReset', cause, event);
   if (changed) return [{ ...common, kind: 'password-changed', to: changed.accountId }];
+  const settled = read('paymentSettled', cause, event);
+  if (settled) {
+    const kind = settled.status === 'success' ? 'receipt' : 'refund';
+    return [{ ...common, kind, to: settled.accountId, paymentId: settled.paymentId }];
+  }
+  const ending = read('subscriptionEnding', cause, event);
+  if (ending) {
+    const { accountId: to, planId, periodEnd, days } = ending;
+    return [{ ...common, kind: 'subscription-ending', to, planId, periodEnd, days }];
+  }
+  const space = read('spaceRunningOut', cause, event);
+  if (space) return [{ ...common, kind: 'space-running-out', to: space.accountId, percent: space.percent }];
   const shared = read('nodeShared', cause, event);
   if (!shared) return undefined;
   if (!shared.notify) return [];

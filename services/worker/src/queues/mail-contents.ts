@@ -1,7 +1,20 @@
-import { type Account, authContract, metadataContract, type NodeRecord, type ResponseOf } from '@coffer/contracts';
+import {
+  type Account,
+  authContract,
+  metadataContract,
+  type NodeRecord,
+  type Payment,
+  type Plan,
+  paymentContract,
+  type ResponseOf,
+  type Subscription,
+  type Usage,
+} from '@coffer/contracts';
 import { type CallOptions, createClient, isAppError, type ServiceContext } from '@coffer/service-kit';
-import { type Mail, passwordChangedMail, passwordResetMail, sharedMail } from '../domain/mails.ts';
+import type { Mail } from '../domain/compose.ts';
+import { passwordChangedMail, passwordResetMail, sharedMail } from '../domain/mails.ts';
 import type { MailJob } from './mail.ts';
+import { moneyContentsOf } from './money-contents.ts';
 
 type PasswordReset = ResponseOf<(typeof authContract)['endpoints']['getPasswordReset']>;
 
@@ -12,22 +25,36 @@ export interface MailFacts {
   accounts(ids: readonly string[], call: CallOptions): Promise<readonly (Account | null)[]>;
   /** As that account sees it. */
   node(nodeId: string, accountId: string, call: CallOptions): Promise<NodeRecord | undefined>;
+  payment(paymentId: string, accountId: string, call: CallOptions): Promise<Payment | undefined>;
+  subscription(accountId: string, call: CallOptions): Promise<Subscription | undefined>;
+  plans(call: CallOptions): Promise<{ readonly items: readonly Plan[]; readonly isSandbox: boolean }>;
+  usage(accountId: string, call: CallOptions): Promise<Usage | undefined>;
 }
 
-/** From the auth and metadata services; while they are away the questions reject, and the job comes again. */
+/** From the services that keep it; while they are away the questions reject, and the job comes again. */
 export function askServices(ctx: ServiceContext): MailFacts {
   const auth = createClient(ctx, authContract);
   const metadata = createClient(ctx, metadataContract);
+  const payment = createClient(ctx, paymentContract);
   return {
     passwordReset: (resetId, call) =>
       orGone(auth.call('getPasswordReset', { params: { resetId } }, call), ['not_found']),
     accounts: async (ids, call) => (await auth.call('lookUpAccounts', { body: { logins: [...ids] } }, call)).accounts,
-    node: (id, accountId, call) => {
-      const principal = { accountId, role: 'user', readOnly: true } as const;
-      const asking = metadata.call('resolve', { body: { ref: { id } } }, { ...call, principal });
-      return orGone(asking, ['not_found', 'forbidden']);
-    },
+    node: (id, accountId, call) =>
+      orGone(metadata.call('resolve', { body: { ref: { id } } }, by(accountId, call)), ['not_found', 'forbidden']),
+    payment: (paymentId, accountId, call) =>
+      orGone(payment.call('getPayment', { params: { paymentId } }, by(accountId, call)), ['not_found']),
+    subscription: (accountId, call) =>
+      orGone(payment.call('getSubscription', { params: { accountId } }, by(accountId, call)), ['not_found']),
+    plans: (call) => payment.call('listPlans', {}, call),
+    usage: (accountId, call) =>
+      orGone(metadata.call('getUsage', { params: { accountId } }, by(accountId, call)), ['not_found']),
   };
+}
+
+/** On behalf of the account that gets the mail: it tells nothing that they could not see themselves. */
+function by(accountId: string, call: CallOptions): CallOptions {
+  return { ...call, principal: { accountId, role: 'user', readOnly: true } };
 }
 
 async function orGone<T>(asking: Promise<T>, codes: readonly ('not_found' | 'forbidden')[]): Promise<T | undefined> {
@@ -69,8 +96,9 @@ export async function contentsOf(
       mail: passwordChangedMail({ username: account.username, at: new Date(data.at), publicUrl }),
     };
   }
-  const [account, by] = await facts.accounts([data.to, data.by], call);
-  if (!account || !by || account.suspended) return 'obsolete';
+  if (data.kind !== 'shared') return await moneyContentsOf(data, facts, publicUrl, call);
+  const [account, giver] = await facts.accounts([data.to, data.by], call);
+  if (!account || !giver || account.suspended) return 'obsolete';
   if (account.email === null) return 'no-address';
   // Seen with the recipient's eyes: what is no longer theirs to see is not told.
   const node = await facts.node(data.nodeId, account.id, call);
@@ -79,6 +107,6 @@ export async function contentsOf(
   const { name, kind, role, id: nodeId } = node;
   return {
     address: account.email,
-    mail: sharedMail({ username, by: by.username, name, kind, role, nodeId, publicUrl }),
+    mail: sharedMail({ username, by: giver.username, name, kind, role, nodeId, publicUrl }),
   };
 }

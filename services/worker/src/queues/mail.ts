@@ -2,7 +2,7 @@ import type { EventEnvelope } from '@coffer/contracts';
 import { UnrecoverableError } from 'bullmq';
 import { DeliveryError, type Mailer } from '../store/mailer.ts';
 import { type Contents, contentsOf, type MailFacts } from './mail-contents.ts';
-import { openQueue, type QueueSurroundings, type RunningJob } from './queue.ts';
+import { openQueue, type QueueSurroundings, type RunningJob, type WorkQueue } from './queue.ts';
 
 const NAME = 'mail';
 const DAY_SECONDS = 24 * 3600;
@@ -34,14 +34,28 @@ export type MailJob = {
   | { readonly kind: 'password-reset'; readonly resetId: string }
   | { readonly kind: 'password-changed' }
   | { readonly kind: 'shared'; readonly nodeId: string; readonly by: string }
+  | { readonly kind: 'receipt'; readonly paymentId: string }
+  | { readonly kind: 'refund'; readonly paymentId: string }
+  | {
+      readonly kind: 'subscription-ending';
+      readonly planId: string;
+      readonly periodEnd: string;
+      /** Before the end; 0: it has ended. */
+      readonly days: number;
+    }
+  | { readonly kind: 'space-running-out'; readonly percent: number }
 );
 export type MailKind = MailJob['kind'];
 
-/** People who wait before their screen come first, then what concerns an account's safety, then news. */
+/** People who wait before their screen come first, then what concerns an account's safety, then money, then news. */
 const PRIORITIES: Readonly<Record<MailKind, number | undefined>> = {
   'password-reset': undefined,
   'password-changed': 1,
-  shared: 2,
+  receipt: 2,
+  refund: 2,
+  'subscription-ending': 3,
+  'space-running-out': 3,
+  shared: 4,
 };
 export const priorityOf = (job: MailJob): number | undefined => PRIORITIES[job.kind];
 
@@ -52,6 +66,7 @@ export const priorityOf = (job: MailJob): number | undefined => PRIORITIES[job.k
 export const mailJobId = (event: Pick<EventEnvelope, 'id'>, to: string): string => `${event.id}_${to}`;
 
 export interface MailQueue {
+  readonly work: WorkQueue<MailJob>;
   /** See `WorkQueue.ready`. */
   ready(signal: AbortSignal): Promise<void>;
   /** See `WorkQueue.add`. The id is `mailJobId`'s. */
@@ -75,6 +90,7 @@ export function openMailQueue(around: QueueSurroundings, o: MailQueueOptions): M
     handle: (job) => write(job, o),
   });
   return {
+    work: queue,
     ready: queue.ready,
     add: async (id, data) => {
       const priority = priorityOf(data);

@@ -5,7 +5,7 @@ import type { RedisLink } from '../store/redis.ts';
 
 /** Everything about one kind of work; written in one file, beside its handler. */
 export interface QueueDefinition<Data> {
-  /** Letters only: it becomes part of names in Redis and of metrics. */
+  /** Letters only: it becomes part of names in Redis, of metrics and of the operators' paths. */
   readonly name: string;
   /** Attempts, backoff, and how long finished jobs are remembered: their ids are what keeps work from being done twice. */
   readonly options: JobsOptions;
@@ -34,6 +34,9 @@ export interface NewJob<Data> {
 }
 
 export interface WorkQueue<Data> {
+  readonly name: string;
+  /** BullMQ's own, for schedules and operators. Rejects with `unavailable` while Redis is away. */
+  open(): Promise<Queue<Data>>;
   /** Waits until Redis is there; rejects when the signal aborts. */
   ready(signal: AbortSignal): Promise<void>;
   /**
@@ -89,6 +92,8 @@ export function openQueue<Data>(around: QueueSurroundings, definition: QueueDefi
   startWorker(around, definition, logger);
 
   return {
+    name,
+    open,
     ready: (signal) => producer.whenReady(signal),
     add: async ({ id, data, priority }) => {
       const queue = await open();

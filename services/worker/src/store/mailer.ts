@@ -1,6 +1,6 @@
 import type { Logger } from '@coffer/service-kit';
 import { createTransport, type NodemailerError } from 'nodemailer';
-import type { Mail } from '../domain/mails.ts';
+import type { Mail } from '../domain/compose.ts';
 import { openMailFolder } from './mail-folder.ts';
 
 export interface OutgoingMail extends Mail {

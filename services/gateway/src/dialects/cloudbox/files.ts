@@ -1,10 +1,10 @@
 import { NOBODY } from '@coffer/contracts';
 import { appError, newId } from '@coffer/service-kit';
+import { readSignedPath, signPath } from '../../domain/signed-paths.ts';
+import { sendArchive } from '../../downloads/send-archive.ts';
 import { sendContent } from '../../downloads/send-content.ts';
-import { sendFolder } from '../../downloads/send-folder.ts';
 import type { App, Gateway } from '../../gateway.ts';
 import { publicUrl } from '../common/dialect.ts';
-import { readSignedPath, signPath } from '../common/signed-paths.ts';
 import { commitFile, leaveFor, receiveForm } from '../common/upload.ts';
 import { assetOf, findAsset } from './assets.ts';
 import { invalidId, missingField } from './errors.ts';
@@ -28,9 +28,9 @@ export function fileReadRoutes(app: App, gateway: Gateway): void {
 
   for (const url of urlsOf('store/files/:id/view')) {
     app.get<Params>(url, { config: { op: 'cloudbox.view' } }, async (request, reply) => {
-      const { id, name } = await findAsset(gateway, request, request.params.id, 'file');
+      const { id, name, linkEpoch = 0 } = await findAsset(gateway, request, request.params.id, 'file');
       const { accountId } = request.principal();
-      const facts = { nodeId: id, accountId, expiresAtMs: Date.now() + VIEW_MS };
+      const facts = { nodeId: id, accountId, expiresAtMs: Date.now() + VIEW_MS, epoch: linkEpoch };
       const signed = signPath(gateway.ctx.internalSecret, VIEW_PURPOSE, facts);
       const path = `/api/v1/store/views/${signed}/${encodeURIComponent(name.toWellFormed())}`;
       return reply.header('cache-control', 'no-store').redirect(`${publicUrl(gateway, request)}${path}`, 302);
@@ -43,7 +43,7 @@ export function fileReadRoutes(app: App, gateway: Gateway): void {
       const { content, name } = node;
       if (content !== undefined) return await sendContent(gateway, request, reply, { content, name, download: true });
       const { name: folderName } = await assetOf(gateway, request, node);
-      return await sendFolder(gateway, request, reply, { folder: node, name: folderName });
+      return await sendArchive(gateway, request, reply, { node, name: folderName });
     });
   }
 }
@@ -57,10 +57,10 @@ export function signedViewRoute(app: App, gateway: Gateway): void {
     app.get<{ Params: { signed: string } }>(url, { config: { op: 'cloudbox.signedView' } }, async (request, reply) => {
       const facts = readSignedPath(gateway.ctx.internalSecret, VIEW_PURPOSE, request.params.signed);
       if (facts === null) throw appError('invalid_token');
-      const { accountId, nodeId } = facts;
+      const { accountId, nodeId, epoch } = facts;
       request.setPrincipal(accountId === NOBODY.accountId ? NOBODY : { accountId, role: 'user', readOnly: true });
-      const { content, name } = await gateway.nodes({ id: nodeId }, request);
-      if (content === undefined) throw invalidId();
+      const { content, name, linkEpoch = 0 } = await gateway.nodes({ id: nodeId }, request);
+      if (content === undefined || linkEpoch !== epoch) throw invalidId();
       return await sendContent(gateway, request, reply, { content, name, download: false });
     });
   }

@@ -9,6 +9,7 @@ import { sendError, sendNoSuchUrl } from './errors.ts';
 import { fileReadRoutes, fileWriteRoutes, signedViewRoute } from './files.ts';
 import { folderReadRoutes, folderWriteRoutes } from './folders.ts';
 import { takeFields } from './input.ts';
+import { messageRoute, paymentsRoute, payRoutes, verifyRoutes } from './payments.ts';
 import { registerRoute } from './register.ts';
 import { PATHS, type Path, urlsOf, within } from './routes.ts';
 
@@ -23,6 +24,9 @@ export const cloudbox: Dialect = {
       signedViewRoute(open, gateway);
     });
     within(app, (open) => loginRoutes(open, gateway));
+    within(app, (open) => messageRoute(open, gateway));
+    within(app, (open) => verifyRoutes(open, gateway));
+    within(app, (open) => payRoutes(open, gateway));
     within(app, (readers) => enter(readers, gateway, welcomeAll, READING));
     within(app, (known) => enter(known, gateway, requireToken, CHANGING));
     within(app, refuseOthers);
@@ -32,7 +36,7 @@ export const cloudbox: Dialect = {
 
 type Part = (app: App, gateway: Gateway) => void;
 const READING: readonly Part[] = [folderReadRoutes, fileReadRoutes, accessReadRoutes];
-const CHANGING: readonly Part[] = [profileRoute, folderWriteRoutes, fileWriteRoutes, accessWriteRoutes];
+const CHANGING: readonly Part[] = [profileRoute, paymentsRoute, folderWriteRoutes, fileWriteRoutes, accessWriteRoutes];
 
 function enter(app: App, gateway: Gateway, guard: Part, parts: readonly Part[]): void {
   guard(app, gateway);

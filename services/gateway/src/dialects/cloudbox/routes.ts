@@ -21,6 +21,11 @@ export const PATHS = {
   'store/assets/:id/editors': ['GET', 'POST', 'DELETE'],
   'store/assets/:id/viewers': ['GET', 'POST', 'DELETE'],
   'store/assets/:id/access-type': ['PATCH'],
+  payments: ['GET'],
+  'payments/pay': ['GET', 'POST'],
+  'payments/verify': ['GET'],
+  'payments/verify/:reference': ['GET'],
+  'payments/verify/webhook': ['POST'],
 } as const satisfies Readonly<Record<string, readonly ('GET' | 'POST' | 'PATCH' | 'DELETE')[]>>;
 
 export type Path = keyof typeof PATHS;

@@ -1,5 +1,5 @@
 import type { NodeRecord } from '@coffer/contracts';
-import { signPath } from '../common/signed-paths.ts';
+import { signPath } from '../../domain/signed-paths.ts';
 
 /** What the signed part of a `/media/` path is for: nothing signed for another purpose opens a file there. */
 export const MEDIA = 'vertex-media';
@@ -30,7 +30,7 @@ export function listingJson(files: readonly ListedFile[], secret: string): strin
 }
 
 function factsOf({ node, number }: ListedFile, secret: string) {
-  const proof = signPath(secret, MEDIA, { nodeId: node.id, accountId: node.ownerId });
+  const proof = signPath(secret, MEDIA, { nodeId: node.id, accountId: node.ownerId, epoch: node.linkEpoch ?? 0 });
   return {
     id: number,
     url: `/media/${proof}/${encodeURIComponent(node.name)}`,

@@ -1,9 +1,9 @@
 import type { NodeRecord } from '@coffer/contracts';
 import { appError, isAppError } from '@coffer/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { readSignedPath } from '../../domain/signed-paths.ts';
 import { sendContent } from '../../downloads/send-content.ts';
 import type { App, Gateway } from '../../gateway.ts';
-import { readSignedPath } from '../common/signed-paths.ts';
 import { MEDIA } from './listing.ts';
 
 /** `url` of a listing, for whoever has it, as long as the file is there. The name at its end is for people; the proof says which file. */
@@ -12,8 +12,8 @@ export function mediaRoute(app: App, gateway: Gateway): void {
     const facts = readSignedPath(gateway.ctx.internalSecret, MEDIA, request.params.proof);
     if (facts === null) throw gone();
     request.setPrincipal({ accountId: facts.accountId, role: 'user', readOnly: true });
-    const { content, name, ownerId } = await find(gateway, request, facts.nodeId);
-    if (content === undefined || ownerId !== facts.accountId) throw gone();
+    const { content, name, ownerId, linkEpoch = 0 } = await find(gateway, request, facts.nodeId);
+    if (content === undefined || ownerId !== facts.accountId || linkEpoch !== facts.epoch) throw gone();
     return await sendContent(gateway, request, reply, { content, name, download: false });
   };
   // HEAD by itself: the framework's own would say that the file has no bytes.

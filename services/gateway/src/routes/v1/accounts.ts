@@ -46,6 +46,7 @@ const AccountChanges = Strict(
   { minProperties: 1, title: 'AccountChanges' },
 );
 const PasswordChange = Strict({ currentPassword: Password, newPassword: Password }, { title: 'PasswordChange' });
+const AccountDeletion = Strict({ password: Password }, { title: 'AccountDeletion' });
 
 export function meRoutes(app: App, gateway: Gateway): void {
   const { auth } = gateway;
@@ -100,6 +101,29 @@ export function meRoutes(app: App, gateway: Gateway): void {
       const { accountId, sessionId } = requireSession(request);
       const body = { ...request.body, keepSessionId: sessionId, address: request.ip };
       await auth.call('changePassword', { params: { accountId }, body }, request.call);
+      return reply.code(204).send();
+    },
+  );
+
+  app.delete(
+    '/v1/me',
+    {
+      config: { op: 'accounts.delete' },
+      schema: {
+        summary: 'Delete the account and all that is its own, for good',
+        tags: ['accounts'],
+        querystring: NoQuery,
+        body: AccountDeletion,
+        response: { 204: Empty('Deleted'), ...problems },
+      },
+    },
+    async (request, reply) => {
+      const { accountId } = requireSession(request);
+      const body = { password: request.body.password, address: request.ip };
+      // Not cut short: who goes away right after the request meant it all the same.
+      const { signal: _, ...call } = request.call;
+      await auth.call('deleteAccount', { params: { accountId }, body }, call);
+      gateway.leave.forget(accountId);
       return reply.code(204).send();
     },
   );

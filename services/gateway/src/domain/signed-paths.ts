@@ -1,27 +1,36 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { bytesOfId, ID_BYTES, idOfBytes } from './id-bytes.ts';
 
 export interface SignedFacts {
   readonly nodeId: string;
   readonly accountId: string;
   /** Absent: it does not expire. */
   readonly expiresAtMs?: number;
+  /** The node's link epoch at the time of signing; 0 if absent. Whoever reads the path compares it with the node's own. */
+  readonly epoch?: number;
 }
 
-const ID_BYTES = 16;
 const TIME_BYTES = 6;
-const FACT_BYTES = 2 * ID_BYTES + TIME_BYTES;
+const EPOCH_BYTES = 4;
+const EPOCH_AT = 2 * ID_BYTES + TIME_BYTES;
+const FACT_BYTES = EPOCH_AT + EPOCH_BYTES;
 const MAC_BYTES = 32;
 const keys = new Map<string, Buffer>();
 
 /**
- * One segment of a path that nobody can guess and that carries its own proof: both ids, the time when it expires, and an HMAC-SHA256
- * (RFC 2104) over them and the purpose, base64url. Every gateway of an installation makes and reads the same.
+ * One segment of a path that nobody can guess and that carries its own proof: both ids, the time when it expires, the node's link
+ * epoch, and an HMAC-SHA256 (RFC 2104) over them and the purpose, base64url. Every gateway of an installation makes and reads the same.
  */
-export function signPath(secret: string, purpose: string, { nodeId, accountId, expiresAtMs = 0 }: SignedFacts): string {
+export function signPath(
+  secret: string,
+  purpose: string,
+  { nodeId, accountId, expiresAtMs = 0, epoch = 0 }: SignedFacts,
+): string {
   const facts = Buffer.alloc(FACT_BYTES);
-  bytesOf(nodeId).copy(facts, 0);
-  bytesOf(accountId).copy(facts, ID_BYTES);
+  bytesOfId(nodeId).copy(facts, 0);
+  bytesOfId(accountId).copy(facts, ID_BYTES);
   facts.writeUIntBE(Math.ceil(expiresAtMs), 2 * ID_BYTES, TIME_BYTES);
+  facts.writeUInt32BE(epoch, EPOCH_AT);
   return Buffer.concat([facts, mac(secret, purpose, facts)]).toString('base64url');
 }
 
@@ -30,7 +39,7 @@ export function readSignedPath(
   secret: string,
   purpose: string,
   segment: string,
-): { nodeId: string; accountId: string } | null {
+): { nodeId: string; accountId: string; epoch: number } | null {
   const bytes = Buffer.from(segment, 'base64url');
   // Decoding passes over what is no base64url: only the one spelling counts.
   if (bytes.length !== FACT_BYTES + MAC_BYTES || bytes.toString('base64url') !== segment) return null;
@@ -38,7 +47,11 @@ export function readSignedPath(
   if (!timingSafeEqual(bytes.subarray(FACT_BYTES), mac(secret, purpose, facts))) return null;
   const expiresAtMs = facts.readUIntBE(2 * ID_BYTES, TIME_BYTES);
   if (expiresAtMs !== 0 && expiresAtMs <= Date.now()) return null;
-  return { nodeId: idOf(facts.subarray(0, ID_BYTES)), accountId: idOf(facts.subarray(ID_BYTES, 2 * ID_BYTES)) };
+  return {
+    nodeId: idOfBytes(facts.subarray(0, ID_BYTES)),
+    accountId: idOfBytes(facts.subarray(ID_BYTES, 2 * ID_BYTES)),
+    epoch: facts.readUInt32BE(EPOCH_AT),
+  };
 }
 
 function mac(secret: string, purpose: string, facts: Buffer): Buffer {
@@ -54,8 +67,3 @@ function keyOf(secret: string): Buffer {
   }
   return key;
 }
-
-const bytesOf = (id: string): Buffer => Buffer.from(id.replaceAll('-', ''), 'hex');
-
-const idOf = (bytes: Buffer): string =>
-  bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
