@@ -12,10 +12,12 @@ export {
   type FieldError,
   isAppError,
   isErrorCode,
+  isFault,
   type Problem,
   toAppError,
   toProblem,
 } from './errors.ts';
+export { consumeFacts } from './facts.ts';
 export { newId } from './ids.ts';
 export { listen } from './listen.ts';
 export { createLogger, type Logger, type LoggerOptions } from './logger.ts';

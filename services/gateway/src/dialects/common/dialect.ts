@@ -1,5 +1,5 @@
 import type { Door } from '@coffer/contracts';
-import { type AppError, toAppError } from '@coffer/service-kit';
+import { type AppError, isFault, toAppError } from '@coffer/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App, Gateway } from '../../gateway.ts';
 
@@ -21,13 +21,10 @@ export function openDoor(app: App, gateway: Gateway, dialect: Dialect): void {
   dialect.register(app, gateway);
 }
 
-/** A full account is its owner's affair; that a service is away is logged where it is found. */
-const EXPECTED: ReadonlySet<string> = new Set(['quota_exceeded', 'unavailable']);
-
 /** Any error as one of the closed set, and logged where nobody expected it: what a dialect's error handler begins with. */
 export function refusalOf(gateway: Gateway, error: unknown, request: FastifyRequest): AppError {
   const refusal = toAppError(error);
-  if (refusal.status >= 500 && !EXPECTED.has(refusal.code) && !request.raw.socket.destroyed) {
+  if (isFault(refusal) && !request.raw.socket.destroyed) {
     const about = { err: refusal.cause ?? refusal, code: refusal.code, op: request.routeOptions.config.op };
     gateway.ctx.logger.error({ ...about, requestId: request.id }, 'a request failed');
   }
